@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t real_mono(void *env)
+{
+    (void)env;
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static int64_t real_wall(void *env)
+{
+    (void)env;
+    return read_clock(CLOCK_REALTIME);
+}
+
+static void real_random(void *env, void *to, size_t len)
+{
+    (void)env;
+    for (char *p = to; len;) {
+        ssize_t n = getrandom(p, len, 0);
+        if (n < 0 && errno != EINTR)
+            abort(); /* Linux has had getrandom since 3.17 */
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        }
+    }
+}
+
+static const struct clock_source real = {real_mono, real_wall, real_random, NULL};
+static struct clock_source source = {real_mono, real_wall, real_random, NULL};
+
+void clock_install(const struct clock_source *s)
+{
+    source = s ? *s : real;
+}
+
+int64_t clock_mono_ns(void)
+{
+    return source.mono_ns(source.env);
+}
+
+int64_t clock_wall_ns(void)
+{
+    return source.wall_ns(source.env);
+}
+
+void random_bytes(void *to, size_t len)
+{
+    source.random(source.env, to, len);
+}
+
+uint64_t random_u64(void)
+{
+    uint64_t n;
+    random_bytes(&n, sizeof n);
+    return n;
+}
+
+int64_t clock_thread_cpu_ns(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}

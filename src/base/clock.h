@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time and randomness. All code below cmd/ asks here and nowhere else, so that a virtual world
+ * can replace both: install a source before the first loop is made. */
+#ifndef EDGECTL_BASE_CLOCK_H
+#define EDGECTL_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct clock_source {
+    int64_t (*mono_ns)(void *env);              /* never goes back */
+    int64_t (*wall_ns)(void *env);              /* since 1970-01-01 UTC */
+    void (*random)(void *env, void *to, size_t len);
+    void *env;
+};
+
+/* NULL goes back to the real clock and the kernel's randomness. Not while threads run. */
+void clock_install(const struct clock_source *source);
+
+int64_t clock_mono_ns(void);
+int64_t clock_wall_ns(void);
+void random_bytes(void *to, size_t len);
+uint64_t random_u64(void);
+
+/* CPU time used by the calling thread, ns. Always real: it measures work, not the world. */
+int64_t clock_thread_cpu_ns(void);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a project says about itself, read from edge.yaml, from fastly.toml, or made up for a bare
+ * module. A manifest is immutable once read; it is counted, so that requests in flight keep theirs
+ * while a new one is loaded. Paths in it are absolute. */
+#ifndef EDGECTL_MANIFEST_MANIFEST_H
+#define EDGECTL_MANIFEST_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+enum manifest_kind { MANIFEST_EDGE, MANIFEST_FASTLY, MANIFEST_NONE };
+
+/* A value that may stand in the file, in another file, or in the environment. */
+struct manifest_source {
+    char *text;                     /* literal, NULL if not */
+    size_t text_len;
+    char *file;                     /* path, NULL if not */
+    char *env;                      /* variable, NULL if not */
+};
+
+enum manifest_health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
+
+struct manifest_backend {
+    char *name;
+    char *url;                      /* as written, after any local override */
+    bool tls;
+    char *host;                     /* without brackets */
+    uint16_t port;
+    char *prefix;                   /* path prefix, "" or "/..." without trailing slash */
+    char *override_host;            /* NULL if none */
+    char *cert_host;
+    bool no_sni;
+    char *ca_pem;                   /* PEM text, NULL = system's */
+    char *client_cert_pem, *client_key_pem;
+    bool grpc;
+    bool http2;
+    int64_t connect_timeout_ms, first_byte_timeout_ms, between_bytes_timeout_ms; /* 0 = default */
+    enum manifest_health health;
+};
+
+struct manifest_pair {              /* one key of a config store, or one secret */
+    char *key;
+    struct manifest_source value;
+};
+
+/* A config store / dictionary, or a secret store. With `json_file` the keys are in that file, a
+ * JSON object of strings, read again at each open. */
+struct manifest_store {
+    char *name;
+    struct manifest_pair *pairs;
+    size_t count;
+    char *json_file;
+};
+
+struct manifest_kv_entry {
+    char *key;
+    struct manifest_source value;
+    char *metadata;                 /* NULL if none */
+};
+
+struct manifest_kv {
+    char *name;
+    struct manifest_kv_entry *entries;
+    size_t count;
+    char *seed_file;                /* JSON: {"k": "text", "k2": {"data"|"file", "metadata"}} */
+};
+
+struct manifest_geo {               /* one address and its record */
+    char *address;                  /* text form, or a prefix "a.b.c.d/n" */
+    char *json;
+};
+
+struct manifest_device {
+    char *user_agent;
+    char *json;
+};
+
+struct manifest_acl {
+    char *name;
+    char *file;                     /* JSON as in abi README section 12 */
+};
+
+struct manifest_shield {
+    char *name;
+    bool local;
+    char *encrypted, *unencrypted;  /* URLs */
+};
+
+struct manifest_static {            /* files served by edgectl itself, before the guest */
+    char *path;                     /* URL path prefix, starts with '/' */
+    char *dir;
+};
+
+struct manifest {
+    int refs;
+    enum manifest_kind kind;
+    char *file;                     /* path of the manifest, NULL for MANIFEST_NONE */
+    char *dir;                      /* project directory */
+    char *name;
+    struct {
+        char *command;              /* NULL if nothing is to be run */
+        char *artifact;             /* path of the module */
+        char **watch;               /* paths */
+        size_t watch_count;
+        char *dir;                  /* where to run the command */
+    } build;
+    struct manifest_backend *backends;
+    size_t backend_count;
+    bool dynamic_backends;          /* undeclared hosts: allowed as dynamic backends, or denied */
+    struct manifest_kv *kv;
+    size_t kv_count;
+    struct manifest_store *configs, *secrets;
+    size_t config_count, secret_count;
+    struct manifest_geo *geo;
+    size_t geo_count;
+    bool geo_default_loopback;
+    struct manifest_device *devices;
+    size_t device_count;
+    struct manifest_acl *acls;
+    size_t acl_count;
+    struct manifest_shield *shields;
+    size_t shield_count;
+    char **fastly_keys;             /* fake_valid_fastly_keys */
+    size_t fastly_key_count;
+    char **log_endpoints;           /* declared names; others are allowed too */
+    size_t log_endpoint_count;
+    struct manifest_static *statics;
+    size_t static_count;
+    struct {
+        int64_t cpu_ms;             /* 0 = default */
+        int64_t wall_ms;
+        uint64_t memory_bytes;
+    } limits;
+    char **regions;
+    size_t region_count;
+};
+
+/* Every problem found, in file order. `place` fields as in struct err. */
+struct manifest_problems {
+    struct err *list;
+    size_t count, cap;
+    bool only_warnings;
+};
+
+/* Find and read the manifest for a project.
+ * `dir`: project directory ("." = here). `file`: manifest named by the user, or NULL to look for
+ * edge.yaml, then fastly.toml. `target`: overlay to apply, or NULL.
+ * On failure *problems (never NULL) holds at least one entry and the result is -ERR_MANIFEST (or
+ * -ERR_IO). Warnings may be there on success too. */
+must_use int manifest_load(const char *dir, const char *file, const char *target,
+                           struct manifest **ret_manifest, struct manifest_problems *problems);
+/* For a bare module: no bindings, every host allowed as a dynamic backend. */
+struct manifest *manifest_for_module(const char *module_path);
+struct manifest *manifest_ref(struct manifest *m);
+void manifest_unref(struct manifest *m);
+void manifest_problems_clear(struct manifest_problems *p);
+const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name, size_t len);
+
+#endif

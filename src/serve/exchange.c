@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/exchange.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+
+struct exchange *exchange_new(struct loop *loop, const struct exchange_wire *wire, void *wire_data)
+{
+    struct exchange *ex = xnew(struct exchange);
+    ex->refs = 1;
+    ex->loop = loop;
+    ex->wire = wire;
+    ex->wire_data = wire_data;
+    ex->body = body_new();
+    return ex;
+}
+
+struct exchange *exchange_ref(struct exchange *ex)
+{
+    ex->refs++;
+    return ex;
+}
+
+void exchange_unref(struct exchange *ex)
+{
+    if (!ex || --ex->refs > 0)
+        return;
+    if (ex->wire->release)
+        ex->wire->release(ex);
+    free(ex->method);
+    free(ex->uri);
+    headers_clear(&ex->headers);
+    headers_clear(&ex->original);
+    body_unref(ex->body);
+    free(ex);
+}
+
+void exchange_interim(struct exchange *ex, int status, const struct headers *headers)
+{
+    if (!ex->gone && !ex->responded && ex->version > 10)
+        ex->wire->interim(ex, status, headers);
+}
+
+void exchange_respond(struct exchange *ex, const struct response_head *head, struct body *body)
+{
+    assert(!ex->responded);
+    ex->responded = true;
+    ex->status = head->status;
+    if (!body) {
+        body = body_new();
+        body_end(body);
+    }
+    if (ex->gone) {
+        body_stop(body);
+        body_unref(body);
+        return;
+    }
+    ex->wire->respond(ex, head, body);
+}
+
+void exchange_respond_text(struct exchange *ex, int status, const char *content_type, const char *text)
+{
+    struct headers headers = {0};
+    headers_add_str(&headers, "content-type", content_type);
+    struct body *body = body_new();
+    body_write(body, text, strlen(text));
+    body_end(body);
+    exchange_respond(ex, &(struct response_head){.status = status, .headers = &headers}, body);
+    headers_clear(&headers);
+}
+
+void exchange_abort(struct exchange *ex)
+{
+    if (!ex->finished && !ex->gone)
+        ex->wire->abort(ex);
+}

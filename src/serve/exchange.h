@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One client request and its answer, without the wire. The front (HTTP/1 today, HTTP/2 later, or
+ * a test's loopback) makes an exchange when a request head is complete and hands it to the
+ * handler; the handler answers through exchange_*. Everything happens on one loop's thread. */
+#ifndef EDGECTL_SERVE_EXCHANGE_H
+#define EDGECTL_SERVE_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/body.h"
+#include "base/headers.h"
+#include "base/loop.h"
+
+struct exchange;
+
+/* What is known of a TLS client; absent fields are NULL / 0. Owned by the connection. */
+struct exchange_tls {
+    const char *protocol;           /* "TLSv1.3" */
+    const char *cipher;             /* OpenSSL's name */
+    const char *servername;         /* SNI */
+    const uint8_t *client_hello;    /* raw handshake message */
+    size_t client_hello_len;
+    const uint8_t *client_cert;     /* PEM as received, if one was sent */
+    size_t client_cert_len;
+    int verify_result;              /* abi README section 7, client_cert_verify_result; -1 none */
+    uint8_t ja3_md5[16];
+    bool has_ja3;
+    const char *ja4;
+};
+
+struct exchange_addr {
+    uint8_t octets[16];
+    uint8_t len;                    /* 4, 16, or 0 when unknown */
+    uint16_t port;
+};
+
+struct response_head {
+    int status;                     /* 200..999 */
+    const struct headers *headers;  /* borrowed for the call; without framing unless manual */
+    bool manual_framing;            /* keep the guest's Content-Length / Transfer-Encoding */
+    bool close;                     /* close the client connection after this answer */
+};
+
+/* What a wire must do. `body` and `respond` as in the functions below. */
+struct exchange_wire {
+    void (*interim)(struct exchange *ex, int status, const struct headers *headers);
+    void (*respond)(struct exchange *ex, const struct response_head *head, struct body *body);
+    void (*abort)(struct exchange *ex);
+    /* The last reference has gone: free wire data. */
+    void (*release)(struct exchange *ex);
+};
+
+struct exchange {
+    int refs;
+    struct loop *loop;
+    const struct exchange_wire *wire;
+    void *wire_data;
+
+    /* The request: complete and constant when the handler gets it. */
+    char *method;
+    char *uri;                      /* absolute: scheme://authority/path?query */
+    int version;                    /* 10, 11, 20 */
+    struct headers headers;
+    struct headers original;        /* as first received (names only matter; case kept in order) */
+    struct body *body;              /* the wire writes, the handler reads; never NULL */
+    struct exchange_addr client, server;
+    const struct exchange_tls *tls; /* NULL on plain HTTP */
+    int64_t began_ns;               /* clock_mono_ns when the head was complete */
+
+    /* The answer, kept by exchange_*. */
+    bool responded;                 /* a final head was given */
+    bool finished;                  /* the answer was sent whole, or the exchange was cut */
+    bool gone;                      /* the client went away or was cut off before that */
+    int status;                     /* of the final head, 0 before */
+    uint64_t sent_bytes;            /* of the body */
+
+    /* Set by the handler; called at most once each, on the loop's thread, never inside one of the
+     * exchange_ functions. `on_gone`: nobody listens any more. `on_finished`: see `finished`. */
+    void (*on_gone)(struct exchange *ex);
+    void (*on_finished)(struct exchange *ex);
+    void *handler_data;
+};
+
+/* Whoever takes requests. begin gets its own reference, which it unrefs when it is done. */
+struct exchange_handler {
+    void (*begin)(void *env, struct exchange *ex);
+    void *env;
+};
+
+/* For wires: a zeroed exchange with one reference and an empty open body. */
+struct exchange *exchange_new(struct loop *loop, const struct exchange_wire *wire, void *wire_data);
+struct exchange *exchange_ref(struct exchange *ex);
+void exchange_unref(struct exchange *ex);
+
+/* A 1xx answer before the final one (status 100..199, not 101). Ignored when the client has gone
+ * or speaks HTTP/1.0. */
+void exchange_interim(struct exchange *ex, int status, const struct headers *headers);
+/* The final answer. Takes the caller's reference to `body` (NULL = empty): the wire reads it to
+ * its end, also while the guest still writes to it. A body that breaks cuts the connection.
+ * Once per exchange; the handler may go on living after it. */
+void exchange_respond(struct exchange *ex, const struct response_head *head, struct body *body);
+/* A short answer made by edgectl itself. */
+void exchange_respond_text(struct exchange *ex, int status, const char *content_type, const char *text);
+/* Cut the connection, so that the client sees a truncated message. */
+void exchange_abort(struct exchange *ex);
+
+#endif
