@@ -14,7 +14,7 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wf
 ifndef WASMTIME_PREFIX
 WASMTIME_PREFIX := $(shell src/rust/build.sh $(CACHE))
 endif
-CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -Isrc -I$(WASMTIME_PREFIX)/include \
+CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -Isrc -I. -I$(WASMTIME_PREFIX)/include \
          $(shell pkg-config --cflags $(PKGS)) $(EXTRA_CFLAGS)
 LDLIBS = $(WASMTIME_PREFIX)/lib/libedgectl_rs.a $(shell pkg-config --libs $(PKGS)) -lpthread -ldl -lm
 LDFLAGS = -Wl,--as-needed -Wl,-z,relro $(EXTRA_CFLAGS)

@@ -57,9 +57,13 @@ int err_wrap(struct err *err, int r, const char *fmt, ...)
     va_end(ap);
     if (n < 0)
         return r;
-    size_t used = strlen(text);
-    snprintf(text + used, sizeof text - used, ": %s", err->msg);
-    memcpy(err->msg, text, sizeof err->msg);
+    size_t used = strlen(text), kept = strlen(err->msg);
+    memcpy(text + used, ": ", 2);
+    used += 2;
+    kept = kept < sizeof text - 1 - used ? kept : sizeof text - 1 - used;
+    memcpy(text + used, err->msg, kept);
+    text[used + kept] = '\0';
+    memcpy(err->msg, text, used + kept + 1);
     return r;
 }
 

@@ -22,6 +22,7 @@ struct loop {
     struct timer **heap;    /* binary heap by due_ns */
     size_t timers, heap_cap;
     struct task queue;      /* ring with a sentinel */
+    struct task mark;       /* stands in the queue while it runs: the end of this round */
     uv_mutex_t lock;
     struct posted *inbox, **inbox_tail;
     bool stopping;          /* under lock */
@@ -130,21 +131,26 @@ static void nothing(uv_idle_t *handle)
     (void)handle;
 }
 
+static void enqueue(struct loop *l, struct task *t)
+{
+    t->loop = l;
+    t->next = &l->queue;
+    t->prev = l->queue.prev;
+    t->prev->next = t;
+    l->queue.prev = t;
+}
+
 static void run_queue(struct loop *l)
 {
     /* Only what is queued now: a task that queues itself again waits for the next round, so the
      * network gets its turn. */
-    struct task mark = {.loop = l};
-    mark.next = &l->queue;
-    mark.prev = l->queue.prev;
-    mark.prev->next = &mark;
-    l->queue.prev = &mark;
-    while (l->queue.next != &mark) {
+    enqueue(l, &l->mark);
+    while (l->queue.next != &l->mark) {
         struct task *t = l->queue.next;
         task_cancel(t);
         t->fn(t->env);
     }
-    task_cancel(&mark);
+    task_cancel(&l->mark);
     if (queue_empty(l))
         uv_idle_stop(&l->busy);
 }
@@ -165,11 +171,7 @@ void loop_defer(struct loop *l, struct task *t)
         return;
     if (queue_empty(l))
         uv_idle_start(&l->busy, nothing);
-    t->loop = l;
-    t->next = &l->queue;
-    t->prev = l->queue.prev;
-    t->prev->next = t;
-    l->queue.prev = t;
+    enqueue(l, t);
 }
 
 void task_cancel(struct task *t)

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process: sane descriptors and signals, argv to a command, its error told once, an exit
+ * status. Nothing that a command does not need is initialised, so that the small ones are quick. */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "cli/help.h"
+#include "cli/parse.h"
+#include "cmd/cmd.h"
+
+static const struct cli_cmd *const commands[] = {
+#define CMD(name) &cmd_##name,
+#include "cmd/commands.def"
+#undef CMD
+};
+
+static const struct cli_table table = {commands, ARRAY_LEN(commands)};
+
+static void set_up_process(void)
+{
+    /* A descriptor 0-2 that the caller closed must not become the number of a socket or of a
+     * database, where a stray message would be written into it. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            exit(EXIT_FAILURE);
+    signal(SIGPIPE, SIG_IGN);
+    /* Numbers are written with a point in JSON and YAML, wherever this runs. */
+    setlocale(LC_NUMERIC, "C");
+    /* Secrets are held in memory: no core files. A limit of 0 does not stop cores that are piped
+     * to a program, so the process says it is not dumpable too; LeakSanitizer needs it to be. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+#ifndef __SANITIZE_ADDRESS__
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static void show_help(const struct cli *cli)
+{
+    struct buf text = BUF_INIT(1 << 20);
+    if (cli->cmd)
+        help_command(&text, cli->cmd);
+    else
+        help_overview(&text, cli->table, cli->noun);
+    out_write(cli->out, text.data, text.len);
+    buf_clear(&text);
+}
+
+static int run_command(struct cli *cli, void *args, struct err *err)
+{
+    if (chdir(cli->dir) < 0)
+        return err_sys(err, ERR_IO, errno, "cannot work in '%s'", cli->dir);
+    return cli->cmd->run(cli, args, err);
+}
+
+static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
+{
+    void *args = NULL;
+    int r = cli_parse(cli, argc, argv, &args, err);
+    output_mode_set(cli->out, (struct output_mode){
+        .json = cli->json, .quiet = cli->quiet, .verbose = cli->verbose});
+    if (r < 0)
+        return r;
+    if (cli->help)
+        show_help(cli);
+    else if (cli->version)
+        r = cmd_version.run(cli, NULL, err);
+    else
+        r = run_command(cli, args, err);
+    cli_args_free(cli->cmd, args);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    set_up_process();
+    struct cli cli = {.table = &table, .dir = ".", .target = "local"};
+    struct err err = {0}, late = {0};
+    cli.out = output_new(stdout, stderr, (struct output_mode){0});
+    int r = dispatch(&cli, argc, argv, &err);
+    int finish = output_finish(cli.out, &late);
+    if (r < 0 && err.msg[0])
+        out_error(cli.out, &err);
+    if (finish < 0)
+        out_error(cli.out, &late);
+    output_free(cli.out);
+    return err_exit_status(r < 0 ? r : finish);
+}
