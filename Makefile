@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-# edgectl: `make help` lists the targets.
+# edgectl: `make help` lists the targets. Plain `make` needs the packages of .ci/packages marked
+# "build"; `make demo`, `make check` and `make bench` install what they lack (`make deps`).
 BUILD ?= build
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/edgectl
 PREFIX ?= /usr/local
+DESTDIR ?=
 DEV ?=
+V ?=
+JOBS ?= $(shell nproc)
+T ?= 60
+
+# Goals that only start other makes, or compile nothing, must work before anything is installed.
+PLAIN_GOALS = help clean deps deps-build check check-san check-tsan demo bench fuzz debug asan tsan \
+              lint uninstall
+GOALS = $(or $(MAKECMDGOALS),all)
 
 CC = gcc
 PKGS = libuv libcurl sqlite3 libsodium libcrypto libssl yaml-0.1 jansson libgit2 libarchive libzip zlib
@@ -11,37 +21,175 @@ OPT = -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
        -Wno-format-nonliteral $(if $(DEV),-Werror)
 
-ifndef WASMTIME_PREFIX
-WASMTIME_PREFIX := $(shell src/rust/build.sh $(CACHE))
+ifneq ($(filter-out $(PLAIN_GOALS),$(GOALS)),)
+  ifneq ($(shell pkg-config --exists $(PKGS) && echo yes),yes)
+    $(error libraries are missing: 'make deps' installs them ($(PKGS)))
+  endif
+  ifndef WASMTIME_PREFIX
+    WASMTIME_PREFIX := $(shell src/rust/build.sh $(CACHE))
+  endif
+  ifeq ($(wildcard $(WASMTIME_PREFIX)/include/wasmtime.h),)
+    $(error Wasmtime's C API could not be built; what went wrong stands above)
+  endif
+  PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+  PKG_LIBS := $(shell pkg-config --libs $(PKGS))
 endif
-CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -Isrc -I. -I$(WASMTIME_PREFIX)/include \
-         $(shell pkg-config --cflags $(PKGS)) $(EXTRA_CFLAGS)
-LDLIBS = $(WASMTIME_PREFIX)/lib/libedgectl_rs.a $(shell pkg-config --libs $(PKGS)) -lpthread -ldl -lm
-LDFLAGS = -Wl,--as-needed -Wl,-z,relro $(EXTRA_CFLAGS)
+export WASMTIME_PREFIX
+
+CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -fstack-protector-strong -Isrc -I. \
+         -I$(WASMTIME_PREFIX)/include $(PKG_CFLAGS) $(EXTRA_CFLAGS)
+LDLIBS = $(WASMTIME_PREFIX)/lib/libedgectl_rs.a $(PKG_LIBS) -lpthread -ldl -lm
+LDFLAGS = -Wl,--as-needed -Wl,-z,relro -Wl,-z,noexecstack $(EXTRA_CFLAGS)
 
 SRC = $(wildcard src/*/*.c)
 CMD = $(wildcard cmd/*.c)
-OBJ = $(SRC:%.c=$(BUILD)/%.o)
+OBJ = $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 CMD_OBJ = $(CMD:%.c=$(BUILD)/%.o)
+UNIT = $(wildcard tests/unit/*/*_test.c)
+UNIT_BIN = $(UNIT:%_test.c=$(BUILD)/%)
+# Programs that tests run: guests, clients, load (each one file).
+TOOL = $(wildcard tests/tools/*.c)
+TOOL_BIN = $(TOOL:%.c=$(BUILD)/%)
 
-all: $(BUILD)/edgectl ## build build/edgectl
+Q = $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-5s %s\n')
 
-$(BUILD)/edgectl: $(CMD_OBJ) $(BUILD)/libedge.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/edgectl ## build build/edgectl (DEV=1: warnings are errors; V=1: show commands)
+
+$(BUILD)/edgectl: $(CMD_OBJ) $(BUILD)/libedge.a $(WASMTIME_PREFIX)/lib/libedgectl_rs.a
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libedge.a $(LDLIBS)
 
 $(BUILD)/libedge.a: $(OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $(OBJ)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Written anew only when the flags change, so that everything is compiled again then.
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo '$(CC) $(filter-out -Werror,$(CFLAGS))' | cmp -s - $@ || \
+	    echo '$(CC) $(filter-out -Werror,$(CFLAGS))' >$@
 
--include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d)
+# --- files built into the binary: src/base/embed.h ---
+$(BUILD)/embed.list: FORCE
+	@mkdir -p $(@D)
+	@src/base/embed.sh list templates >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+EMBEDDED := $(if $(wildcard templates),$(shell src/base/embed.sh list templates | sed 's,^,templates/,'))
+
+$(BUILD)/embed.o: $(BUILD)/embed.list $(EMBEDDED) src/base/embed.sh
+	$(say) EMBED templates
+	$(Q)src/base/embed.sh asm templates >$(BUILD)/embed.S
+	$(Q)$(CC) -c -o $@ $(BUILD)/embed.S
+
+# --- variants: each in its own directory; fibers do not mix with the sanitizers ---
+debug: ## build build/debug/edgectl without optimisation
+	$(MAKE) BUILD=$(BUILD)/debug OPT='-O0 -g3' all
+
+ASAN = BUILD=$(BUILD)/asan OPT='-O1 -g' EXTRA_CFLAGS='-fsanitize=address,undefined \
+       -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DEDGE_THREAD_FIBERS=1'
+TSAN = BUILD=$(BUILD)/tsan OPT='-O1 -g' EXTRA_CFLAGS='-fsanitize=thread -DEDGE_THREAD_FIBERS=1'
+
+asan: ## build build/asan/edgectl with AddressSanitizer and UBSan
+	$(MAKE) $(ASAN) all
+
+tsan: ## build build/tsan/edgectl with ThreadSanitizer
+	$(MAKE) $(TSAN) all
+
+# --- tests ---
+$(BUILD)/tests/unit/%: tests/unit/%_test.c $(BUILD)/libedge.a
+	$(say) TEST $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libedge.a $(LDLIBS) \
+	    -lcmocka
+
+$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libedge.a
+	$(say) TOOL $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libedge.a $(LDLIBS)
+
+tests: all $(UNIT_BIN) $(TOOL_BIN) ## build the tests, run none
+
+quick: tests ## the tests that take under a minute: lint, unit, command line
+	BUILD=$(BUILD) tests/run quick
+
+check-built: tests
+	BUILD=$(BUILD) tests/run all
+
+check: deps ## install what is missing, build, run every test
+	$(MAKE) -j$(JOBS) check-built
+
+check-san: deps ## every test under AddressSanitizer and UBSan
+	$(MAKE) -j$(JOBS) $(ASAN) check-built
+
+check-tsan: deps ## every test under ThreadSanitizer
+	$(MAKE) -j$(JOBS) $(TSAN) check-built
+
+fuzz: ## each fuzzer for T seconds (T=60)
+	BUILD=$(BUILD) CACHE=$(CACHE) tests/fuzz/run $(T)
+
+lint: ## check the source: layers, banned calls, sizes, licence lines
+	tests/lint/run
+
+demo: deps-build ## see it work: make an app, run it, edit it (CHECK=1: verify and leave)
+	$(MAKE) -j$(JOBS) all
+	BUILD=$(BUILD) CHECK=$(CHECK) tests/demo/run
+
+bench: deps ## measure against peers, on this machine
+	.ci/deps bench
+	$(MAKE) -j$(JOBS) tests
+	BUILD=$(BUILD) tests/bench/run
+
+deps: ## install the Debian packages that building and testing need
+	@.ci/deps build test
+
+deps-build:
+	@.ci/deps build
+
+# --- generated documents: committed, so that packaging needs no run ---
+docs: all ## write man/ and completions/ anew from the command table
+	tests/docs write $(BUILD)/edgectl
+
+check-docs: all ## fail if man/ or completions/ are not what the table says
+	tests/docs check $(BUILD)/edgectl
+
+install: all ## install under PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(BUILD)/edgectl $(DESTDIR)$(PREFIX)/bin/edgectl
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	for f in man/*.5; do [ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man5; done
+	install -m 644 completions/edgectl.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl
+	install -m 644 completions/_edgectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_edgectl
+	install -m 644 completions/edgectl.fish \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgectl.fish
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/edgectl $(DESTDIR)$(PREFIX)/share/man/man1/edgectl.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/edgectl-*.1 $(DESTDIR)$(PREFIX)/share/man/man5/edge.yaml.5 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_edgectl \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgectl.fish
 
 clean: ## remove what was built here (not the cache)
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
 
-.PHONY: all clean help
+-include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:%=%.d) $(TOOL_BIN:%=%.d)
+
+.PHONY: all debug asan tsan tests quick check check-built check-san check-tsan fuzz lint demo bench \
+        deps deps-build docs check-docs install uninstall clean help FORCE
