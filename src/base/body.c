@@ -18,7 +18,7 @@ struct chunk {
 
 struct body {
     int refs;
-    bool open, broken, stopped, was_full, waiting;
+    bool open, held, broken, stopped, was_full, waiting;
     struct chunk *head, **tail;
     size_t chunks, bytes;   /* own chunks only */
     bool has_length;
@@ -36,6 +36,20 @@ struct body *body_new(void)
     b->open = true;
     b->tail = &b->head;
     return b;
+}
+
+struct body *body_new_held(void)
+{
+    struct body *b = body_new();
+    b->open = false;
+    b->held = true;
+    return b;
+}
+
+void body_release(struct body *b, bool open)
+{
+    b->held = false;
+    b->open = open;
 }
 
 struct body *body_ref(struct body *b)
@@ -118,7 +132,7 @@ static struct chunk *chunk_copy(const void *data, size_t len)
 
 void body_write(struct body *b, const void *data, size_t len)
 {
-    assert(b->open || b->stopped);
+    assert(b->open || b->held || b->stopped);
     if (len == 0 || b->stopped)
         return;
     push_back(b, chunk_copy(data, len));
@@ -127,7 +141,7 @@ void body_write(struct body *b, const void *data, size_t len)
 
 void body_write_take(struct body *b, void *data, size_t len)
 {
-    assert(b->open || b->stopped);
+    assert(b->open || b->held || b->stopped);
     if (len == 0 || b->stopped) {
         free(data);
         return;

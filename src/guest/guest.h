@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One guest at work on a client request: its handles, what it waits for, and how it ends. The
+ * hostcalls (one file per ABI module) work on this. Everything happens on one loop's thread. */
+#ifndef EDGECTL_GUEST_GUEST_H
+#define EDGECTL_GUEST_GUEST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/body.h"
+#include "base/headers.h"
+#include "base/loop.h"
+#include "manifest/manifest.h"
+#include "net/client.h"
+#include "serve/exchange.h"
+#include "wasm/engine.h"
+#include "world/world.h"
+
+/* A version of the project's app: code and manifest, immutable, shared by all threads. */
+struct guest_app {
+    atomic_int refs;
+    struct module *module;
+    struct manifest *manifest;
+    struct world *world;            /* outlives every app */
+};
+
+/* Takes over the caller's references to module and manifest. */
+struct guest_app *guest_app_new(struct module *module, struct manifest *manifest, struct world *world);
+struct guest_app *guest_app_ref(struct guest_app *app);
+void guest_app_unref(struct guest_app *app);
+
+struct guest;
+struct guest_env;
+
+/* Ways to reach those who watch. All are called on the loop's thread; text is not NUL-terminated. */
+struct guest_watch {
+    /* A message on a log endpoint, or a line of stdout / stderr. */
+    void (*log)(void *env, struct guest *g, const char *endpoint, const char *text, size_t len);
+    /* The guest called something that is not emulated; once per name and process. */
+    void (*unsupported)(void *env, const char *module, const char *name);
+    /* The guest is over; the outcome says how. Called once, before it is freed. */
+    void (*ended)(void *env, struct guest *g, const struct instance_outcome *outcome);
+    void *env;
+};
+
+/* What a loop's thread lends to its guests. */
+struct guest_env {
+    struct loop *loop;
+    struct net_client *net;
+    struct world_view view;         /* this thread's handles on the world */
+    struct guest_watch watch;
+    int64_t cpu_limit_ns, wall_limit_ns;    /* when the manifest has none; 0 = none */
+    /* Give another client request to a guest that asks to be reused; may be NULL. */
+    struct guest_reuse *reuse;
+};
+
+/* Start a guest on an exchange (takes the caller's reference to it). Never fails: what goes wrong
+ * becomes an answer and an outcome. */
+struct guest *guest_start(struct guest_env *env, struct guest_app *app, struct exchange *ex);
+/* Stop all guests' work at shutdown: no answers, no callbacks. */
+void guest_kill(struct guest *g);
+
+/* For log lines. */
+struct exchange *guest_exchange(struct guest *g);
+uint64_t guest_hostcall_count(const struct guest *g);
+
+#endif
