@@ -25,8 +25,8 @@ struct body {
     uint64_t length;        /* bytes still to come out, when has_length */
     struct headers trailers;
     const char *failure;
-    body_fn *readable, *drain;
-    void *readable_env, *drain_env;
+    body_fn *readable, *drain, *wanted;
+    void *readable_env, *drain_env, *wanted_env;
 };
 
 struct body *body_new(void)
@@ -219,6 +219,12 @@ void body_on_drain(struct body *b, body_fn *fn, void *env)
     b->drain_env = env;
 }
 
+void body_on_wanted(struct body *b, body_fn *fn, void *env)
+{
+    b->wanted = fn;
+    b->wanted_env = env;
+}
+
 bool body_reader_gone(const struct body *b)
 {
     return b->stopped;
@@ -280,6 +286,8 @@ enum body_read body_peek(struct body *b, const uint8_t **data, size_t *len)
     if (!b->open)
         return BODY_END;
     b->waiting = true;
+    if (b->wanted)
+        b->wanted(b->wanted_env);
     return BODY_WAIT;
 }
 

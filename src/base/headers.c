@@ -11,21 +11,64 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+static bool in_block(const struct headers *h, const void *p)
+{
+    return h->block && (uintptr_t)p - (uintptr_t)h->block < h->block_size;
+}
+
+static void free_unless_in_block(const struct headers *h, void *p)
+{
+    if (!in_block(h, p))
+        free(p);
+}
+
 void headers_clear(struct headers *h)
 {
     for (size_t i = 0; i < h->count; i++)
-        free(h->list[i].name);
-    free(h->list);
+        free_unless_in_block(h, h->list[i].name);
+    free_unless_in_block(h, h->list);
+    free(h->block);
     *h = (struct headers){0};
+}
+
+void headers_reserve(struct headers *h, size_t lines, size_t bytes)
+{
+    if (h->list || h->block || lines == 0)
+        return;
+    h->block_used = lines * sizeof *h->list;
+    h->block_size = h->block_used + bytes + 2 * lines;
+    h->block = xmalloc(h->block_size);
+    h->list = (struct header *)(void *)h->block;
+    h->cap = lines;
+}
+
+static void grow_list(struct headers *h)
+{
+    size_t cap = h->cap ? h->cap * 2 : 8;
+    if (in_block(h, h->list)) {
+        struct header *list = xreallocarray(NULL, cap, sizeof *list);
+        memcpy(list, h->list, h->count * sizeof *list);
+        h->list = list;
+    } else {
+        h->list = xreallocarray(h->list, cap, sizeof *h->list);
+    }
+    h->cap = cap;
+}
+
+static char *text_room(struct headers *h, size_t len)
+{
+    if (h->block_size - h->block_used < len)
+        return xmalloc(len);
+    char *p = h->block + h->block_used;
+    h->block_used += len;
+    return p;
 }
 
 void headers_add(struct headers *h, const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    if (h->count == h->cap) {
-        h->cap = h->cap ? h->cap * 2 : 8;
-        h->list = xreallocarray(h->list, h->cap, sizeof *h->list);
-    }
-    char *p = xmalloc(name_len + value_len + 2);
+    if (h->count == h->cap)
+        grow_list(h);
+    char *p = text_room(h, name_len + value_len + 2);
     for (size_t i = 0; i < name_len; i++)
         p[i] = lower(name[i]);
     p[name_len] = '\0';
@@ -42,6 +85,10 @@ void headers_add(struct headers *h, const char *name, size_t name_len, const cha
 
 void headers_copy(struct headers *dst, const struct headers *src)
 {
+    size_t bytes = 0;
+    for (size_t i = 0; i < src->count; i++)
+        bytes += (size_t)src->list[i].name_len + src->list[i].value_len;
+    headers_reserve(dst, src->count, bytes);
     for (size_t i = 0; i < src->count; i++)
         headers_add(dst, src->list[i].name, src->list[i].name_len, src->list[i].value,
                     src->list[i].value_len);
@@ -65,7 +112,7 @@ size_t headers_remove(struct headers *h, const char *name, size_t name_len)
     size_t kept = 0;
     for (size_t i = 0; i < h->count; i++) {
         if (same_name(&h->list[i], name, name_len))
-            free(h->list[i].name);
+            free_unless_in_block(h, h->list[i].name);
         else
             h->list[kept++] = h->list[i];
     }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct header {
-    char *name;         /* lower case, NUL-terminated; one allocation holds name and value */
+    char *name;         /* lower case, NUL-terminated; owned by the list, like value */
     char *value;        /* NUL-terminated for convenience; may hold other bytes */
     uint32_t name_len, value_len;
 };
@@ -17,9 +17,16 @@ struct header {
 struct headers {
     struct header *list;
     size_t count, cap;
+    /* One allocation for a whole section, made by headers_reserve: the first `list`, then the text
+     * of lines. Lines that do not fit have an allocation each. */
+    char *block;
+    size_t block_used, block_size;
 };
 
 void headers_clear(struct headers *h);
+/* Room for so many lines with so many bytes of names and values in all, in one allocation. A hint:
+ * no effect on a list that is not empty, and more may be added. */
+void headers_reserve(struct headers *h, size_t lines, size_t bytes);
 /* Deep copy of src's lines onto the end of dst. */
 void headers_copy(struct headers *dst, const struct headers *src);
 void headers_add(struct headers *h, const char *name, size_t name_len, const char *value, size_t value_len);

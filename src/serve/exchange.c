@@ -30,11 +30,34 @@ void exchange_unref(struct exchange *ex)
     if (ex->wire->release)
         ex->wire->release(ex);
     free(ex->method);
-    free(ex->uri);
     headers_clear(&ex->headers);
     headers_clear(&ex->original);
+    body_stop(ex->body); /* a wire that still receives must know that nobody reads */
     body_unref(ex->body);
     free(ex);
+}
+
+void exchange_set_target(struct exchange *ex, const char *method, size_t method_len, size_t uri_cap)
+{
+    assert(!ex->method);
+    ex->method = xmalloc(method_len + 1 + uri_cap + 1);
+    memcpy(ex->method, method, method_len);
+    ex->method[method_len] = '\0';
+    ex->uri = ex->method + method_len + 1;
+    ex->uri[0] = '\0';
+}
+
+void exchange_finish(struct exchange *ex, bool gone)
+{
+    ex->finished = true;
+    if (gone) {
+        ex->gone = true;
+        if (ex->on_gone)
+            ex->on_gone(ex);
+    }
+    if (ex->on_finished)
+        ex->on_finished(ex);
+    exchange_unref(ex);
 }
 
 void exchange_interim(struct exchange *ex, int status, const struct headers *headers)

@@ -58,11 +58,12 @@ struct exchange {
     void *wire_data;
 
     /* The request: complete and constant when the handler gets it. */
-    char *method;
+    char *method;                   /* one allocation holds method and uri */
     char *uri;                      /* absolute: scheme://authority/path?query */
     int version;                    /* 10, 11, 20 */
     struct headers headers;
-    struct headers original;        /* as first received (names only matter; case kept in order) */
+    struct headers original;        /* as first received: what the handler changes in `headers`
+                                     * does not show here */
     struct body *body;              /* the wire writes, the handler reads; never NULL */
     struct exchange_addr client, server;
     const struct exchange_tls *tls; /* NULL on plain HTTP */
@@ -90,6 +91,12 @@ struct exchange_handler {
 
 /* For wires: a zeroed exchange with one reference and an empty open body. */
 struct exchange *exchange_new(struct loop *loop, const struct exchange_wire *wire, void *wire_data);
+/* For wires: store the method (copied) and room for a uri of up to uri_cap bytes and a NUL, which
+ * the caller fills. Once per exchange. */
+void exchange_set_target(struct exchange *ex, const char *method, size_t method_len, size_t uri_cap);
+/* For wires, at the end of an exchange: sets `finished` (and `gone` first, if gone), calls the
+ * handler's callbacks, and drops the wire's reference. Not from inside an exchange_ function. */
+void exchange_finish(struct exchange *ex, bool gone);
 struct exchange *exchange_ref(struct exchange *ex);
 void exchange_unref(struct exchange *ex);
 

@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/http1.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "serve/http1_response.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum {
+    OUT_BATCH = 64 << 10,       /* stop collecting small pieces for one write */
+    OUT_COPY = 16 << 10,        /* pieces up to this size are copied behind the head */
+    OUT_MAX = 4 << 20,          /* a head as big as a guest can make it, and a batch */
+    OUT_KEEP = 8 << 10,         /* memory that an idle connection may keep */
+    IN_PIPELINED = 64 << 10,    /* unparsed bytes behind the request being answered */
+    IN_MAX = 2 << 20,
+    DISCARD_MAX = 1 << 20,      /* upload bytes read for nothing to keep a connection alive */
+};
+
+const struct http1_deadlines http1_default_deadlines = {
+    .head = 10 * SECOND,
+    .idle = 75 * SECOND,
+    .body = 20 * SECOND,
+    .body_rate = 500,
+    .stall = 60 * SECOND,
+    .linger = 2 * SECOND,
+};
+
+static void run(struct http1 *h, char *data, size_t len);
+
+static void on_turn(void *env)
+{
+    run(env, NULL, 0);
+}
+
+/* Go on soon: also for callbacks of bodies, from which nothing else may be called. */
+static void schedule(void *env)
+{
+    struct http1 *h = env;
+    if (h->busy)
+        h->again = true;
+    else if (!h->closed)
+        loop_defer(h->env->loop, &h->turn);
+}
+
+/* --- output --- */
+
+static const char *date_now(struct http1_env *env)
+{
+    int64_t now = clock_wall_ns() / SECOND;
+    if (now != env->date_s) {
+        env->date_s = now;
+        http1_format_date(env->date, now);
+    }
+    return env->date;
+}
+
+/* `len` bytes of the answer have been put into `out` or been written behind it. */
+static void answer_taken(struct http1 *h, size_t len)
+{
+    body_consume(h->answer, len);
+    h->ex->sent_bytes += len;
+    if (h->delivery == HTTP1_COUNTED) {
+        h->length_left -= len;
+    } else if (h->delivery == HTTP1_IN_CHUNKS) {
+        h->piece_left -= len;
+        if (h->piece_left == 0)
+            buf_add(&h->out, "\r\n", 2);
+    }
+}
+
+static void drop_answer(struct http1 *h)
+{
+    struct body *b = TAKE(h->answer);
+    body_on_readable(b, NULL, NULL);
+    body_stop(b);
+    body_unref(b);
+}
+
+static void answer_ended(struct http1 *h, bool whole)
+{
+    if (h->delivery == HTTP1_COUNTED && h->length_left > 0)
+        whole = false;
+    if (whole && h->delivery == HTTP1_IN_CHUNKS)
+        http1_put_trailers(&h->out, body_trailers(h->answer));
+    if (!whole) {
+        h->cut = true;
+        h->reset = h->delivery == HTTP1_UNTIL_CLOSE;
+    }
+    drop_answer(h);
+}
+
+static void put_chunk_size(struct buf *out, size_t n)
+{
+    char text[18], *p = text + sizeof text;
+    *--p = '\n';
+    *--p = '\r';
+    do
+        *--p = "0123456789abcdef"[n & 15];
+    while ((n >>= 4) != 0);
+    buf_add(out, p, (size_t)(text + sizeof text - p));
+}
+
+/* Moves what the answer has now into `out`, up to a batch. A big piece is not copied: *data is set
+ * to it and its length returned, to be written right behind `out`. */
+static size_t collect(struct http1 *h, const uint8_t **data)
+{
+    while (h->answer && h->out.len < OUT_BATCH) {
+        size_t len;
+        enum body_read r = body_peek(h->answer, data, &len);
+        if (r == BODY_WAIT)
+            return 0;
+        if (r != BODY_DATA) {
+            answer_ended(h, r == BODY_END);
+            return 0;
+        }
+        if (h->delivery == HTTP1_COUNTED && len >= h->length_left) {
+            if (h->length_left == 0) { /* more than was promised */
+                h->closing = true;
+                drop_answer(h);
+                return 0;
+            }
+            len = (size_t)h->length_left;
+        }
+        if (h->delivery == HTTP1_IN_CHUNKS) {
+            if (h->piece_left == 0) {
+                put_chunk_size(&h->out, len);
+                h->piece_left = len;
+            }
+            len = len < h->piece_left ? len : h->piece_left;
+        }
+        if (len > OUT_COPY)
+            return len;
+        buf_add(&h->out, *data, len);
+        answer_taken(h, len);
+    }
+    return 0;
+}
+
+/* Sends as much as the transport takes. Calls nobody but the transport and the body's writer. */
+static void flush(struct http1 *h)
+{
+    while (!h->broken && !h->blocked) {
+        const uint8_t *data = NULL;
+        size_t extra = collect(h, &data);
+        if (h->out.len + extra == 0)
+            return;
+        struct iovec iov[2] = {{h->out.data, h->out.len}, {(void *)(uintptr_t)data, extra}};
+        size_t head = h->out.len;
+        ssize_t n = h->transport->write(h->transport_env, head ? iov : iov + 1, head && extra ? 2 : 1);
+        if (n < 0) {
+            h->broken = true;
+            return;
+        }
+        size_t sent = (size_t)n;
+        if (sent < head) {
+            buf_consume(&h->out, sent);
+        } else {
+            buf_reset(&h->out);
+            if (sent > head)
+                answer_taken(h, sent - head);
+        }
+        if (sent || !h->stall_since)
+            h->stall_since = 0;
+        h->blocked = sent < head + extra;
+        if (h->blocked && !h->stall_since)
+            h->stall_since = clock_mono_ns();
+    }
+}
+
+/* --- what the handler does --- */
+
+static void wire_interim(struct exchange *ex, int status, const struct headers *headers)
+{
+    struct http1 *h = ex->wire_data;
+    if (h->out.len > OUT_BATCH)
+        return; /* a client that reads nothing misses hints, and costs no memory */
+    http1_put_interim(&h->out, status, headers);
+    flush(h);
+    if (h->blocked || h->broken)
+        schedule(h);
+}
+
+static void send_continue(void *env)
+{
+    struct http1 *h = env;
+    if (!h->continue_due)
+        return;
+    h->continue_due = false;
+    http1_put_interim(&h->out, 100, NULL);
+    if (!h->ex->responded)
+        flush(h);
+    schedule(h);
+}
+
+static void drop_upload(struct http1 *h, const char *failure)
+{
+    struct body *b = TAKE(h->upload);
+    if (!b)
+        return;
+    body_on_drain(b, NULL, NULL);
+    body_on_wanted(b, NULL, NULL);
+    if (failure)
+        body_fail(b, failure);
+    body_unref(b);
+}
+
+/* The final answer comes while the client waits for 100: may the body still be wanted? It is if
+ * the answer is made from it, or is being made; if so 100 goes out first. If not, the client may
+ * or may not send its body, and nobody can tell where the next request would begin. */
+static void settle_expectation(struct http1 *h, struct body *answer)
+{
+    const uint8_t *data;
+    size_t len;
+    if (body_is_open(answer))
+        send_continue(h);
+    else
+        body_peek(answer, &data, &len); /* may call send_continue */
+    if (!h->continue_due)
+        return;
+    h->continue_due = false;
+    h->closing = h->deaf = true;
+    drop_upload(h, "the answer came before 100 (Continue)");
+}
+
+static void wire_respond(struct exchange *ex, const struct response_head *head, struct body *body)
+{
+    struct http1 *h = ex->wire_data;
+    if (h->continue_due)
+        settle_expectation(h, body);
+    struct http1_plan plan = http1_plan_response(head, body, ex->version, h->req.head_only,
+                                                 h->req.keep_alive && !h->closing);
+    http1_put_head(&h->out, head, &plan, ex->version, date_now(h->env));
+    h->closing = plan.close;
+    if (h->out.overflow) {
+        buf_reset(&h->out);
+        h->cut = h->reset = true;
+    }
+    if (plan.bodiless || h->cut) {
+        body_stop(body);
+        body_unref(body);
+    } else {
+        h->answer = body;
+        h->delivery = (int)plan.delivery;
+        h->length_left = plan.length;
+        h->piece_left = 0;
+        body_on_readable(body, schedule, h);
+    }
+    /* A whole answer goes out now, also if the guest computes on; one that is being written gets
+     * its first bytes into the same packet as its head. */
+    if (plan.bodiless || (h->answer && !body_is_open(body)))
+        flush(h);
+    schedule(h);
+}
+
+static void wire_abort(struct exchange *ex)
+{
+    struct http1 *h = ex->wire_data;
+    if (h->answer)
+        drop_answer(h);
+    buf_reset(&h->out);
+    h->cut = h->reset = true;
+    schedule(h);
+}
+
+static const struct exchange_wire wire = {
+    .interim = wire_interim,
+    .respond = wire_respond,
+    .abort = wire_abort,
+};
+
+/* --- the end --- */
+
+static void finish(struct http1 *h, bool gone)
+{
+    struct exchange *ex = TAKE(h->ex);
+    ex->wire_data = NULL;
+    exchange_finish(ex, gone);
+}
+
+static void teardown(struct http1 *h, bool reset)
+{
+    if (h->closed)
+        return;
+    h->closed = true;
+    task_cancel(&h->turn);
+    timer_stop(&h->timer);
+    drop_upload(h, "the client went away");
+    if (h->answer)
+        drop_answer(h);
+    if (h->ex)
+        finish(h, true);
+    h->transport->close(h->transport_env, reset);
+}
+
+/* All is said. Closing with input on the way makes the kernel answer it by a reset, which could
+ * overtake our last bytes: in that case read on for a while. */
+static void end_connection(struct http1 *h)
+{
+    bool more_input = h->deaf || h->upload || h->cur_len;
+    if (h->eof || !more_input) {
+        teardown(h, false);
+        return;
+    }
+    h->lingering = true;
+    h->linger_since = clock_mono_ns();
+    drop_upload(h, "the answer was complete before the request");
+    h->cur_len = 0;
+    h->transport->shutdown(h->transport_env);
+}
+
+static void put_refusal(struct http1 *h, int status, const char *why)
+{
+    struct headers headers = {0};
+    struct body *body = body_new();
+    struct response_head head = {.status = status, .headers = &headers, .close = true};
+    headers_add_str(&headers, "content-type", "text/plain; charset=utf-8");
+    body_write(body, why, strlen(why));
+    body_write(body, "\n", 1);
+    body_end(body);
+    struct http1_plan plan = http1_plan_response(&head, body, 11, false, false);
+    http1_put_head(&h->out, &head, &plan, 11, date_now(h->env));
+    buf_add_str(&h->out, why);
+    buf_add_char(&h->out, '\n');
+    headers_clear(&headers);
+    body_unref(body);
+}
+
+/* What comes in cannot be read any further. The client is told, unless an answer has begun: that
+ * one may still be whole, as it need not depend on the rest of the request. */
+static void refuse_message(struct http1 *h, int status, const char *why)
+{
+    h->closing = h->deaf = true;
+    h->cur_len = 0;
+    drop_upload(h, why);
+    if (h->ex && h->ex->responded)
+        return;
+    if (h->ex)
+        finish(h, true);
+    put_refusal(h, status, why);
+}
+
+/* --- input --- */
+
+static bool receive_body(struct http1 *h)
+{
+    size_t body_len = 0;
+    const char *why = NULL;
+    ssize_t used = http1_decode(&h->decoder, h->cur, h->cur_len, &body_len,
+                                body_trailers(h->upload), &why);
+    if (used < 0) {
+        refuse_message(h, 400, why);
+        return true;
+    }
+    if (used > 0)
+        h->continue_due = false;
+    h->body_bytes += (uint64_t)used;
+    if (body_len)
+        body_write(h->upload, h->cur, body_len);
+    h->cur += used;
+    h->cur_len -= (size_t)used;
+    if (h->decoder.state == HTTP1_DONE) {
+        body_end(h->upload);
+        drop_upload(h, NULL);
+        return true;
+    }
+    if (!h->ex && body_reader_gone(h->upload)) {
+        h->discarded += (uint64_t)used;
+        h->closing = h->closing || h->discarded + h->decoder.left > DISCARD_MAX;
+    }
+    return used > 0;
+}
+
+static void begin(struct http1 *h, struct exchange *ex)
+{
+    ex->client = h->client;
+    ex->server = h->server;
+    ex->tls = h->tls;
+    ex->began_ns = clock_mono_ns();
+    h->ex = ex;
+    h->discarded = 0;
+    http1_decoder_init(&h->decoder, &h->req);
+    if (h->decoder.state == HTTP1_DONE) {
+        body_end(ex->body);
+    } else {
+        h->upload = body_ref(ex->body);
+        if (h->req.framing == HTTP1_LENGTH)
+            body_set_length(ex->body, h->req.length);
+        h->continue_due = h->req.expect_continue;
+        h->body_since = ex->began_ns;
+        h->body_bytes = 0;
+        body_on_drain(ex->body, schedule, h);
+        body_on_wanted(ex->body, send_continue, h);
+        receive_body(h); /* a body that came with its head is there when the handler looks */
+    }
+    if (h->ex)
+        h->env->handler.begin(h->env->handler.env, exchange_ref(ex));
+}
+
+/* Empty lines before a request line are allowed (RFC 9112, 2.2). */
+static void skip_empty_lines(struct http1 *h)
+{
+    while (h->cur_len >= 2 && h->cur[0] == '\r' && h->cur[1] == '\n') {
+        h->cur += 2;
+        h->cur_len -= 2;
+    }
+}
+
+static bool receive_head(struct http1 *h)
+{
+    struct http1_refusal no = {400, "this is not an HTTP/1 request head"};
+    if (h->searched == 0)
+        skip_empty_lines(h);
+    if (h->cur_len == 0)
+        return false;
+    ssize_t used = 0;
+    /* A head that trickles in is parsed when it first appears and when it has ended. */
+    if (h->cur[0] == '\n') {
+        used = -1;
+    } else if (h->searched == 0 || http1_head_ends(h->cur, h->cur_len, h->searched)) {
+        struct exchange *ex = exchange_new(h->env->loop, &wire, h);
+        used = http1_read_head(h->cur, h->cur_len, h->env->scheme, h->env->authority, ex, &h->req, &no);
+        if (used > 0) {
+            h->cur += used;
+            h->cur_len -= (size_t)used;
+            h->searched = 0;
+            h->head_since = 0;
+            begin(h, ex);
+            return true;
+        }
+        exchange_unref(ex);
+    }
+    if (used < 0 || http1_head_too_long(h->cur, h->cur_len, &no)) {
+        refuse_message(h, no.status, no.why);
+        return true;
+    }
+    h->searched = h->cur_len;
+    if (!h->head_since)
+        h->head_since = clock_mono_ns();
+    return false;
+}
+
+static bool receive(struct http1 *h)
+{
+    if (h->lingering || h->deaf) {
+        h->cur_len = 0;
+        return false;
+    }
+    if (h->upload)
+        return receive_body(h);
+    return !h->ex && !h->closing && receive_head(h);
+}
+
+/* The client has said all it will say, and `cur` is what nothing could be made of. */
+static bool at_eof(struct http1 *h)
+{
+    if (h->upload) {
+        teardown(h, true); /* half a request */
+        return false;
+    }
+    if (h->ex || h->closing)
+        return false;
+    if (h->cur_len)
+        refuse_message(h, 400, "the request head ends in the middle");
+    h->closing = true;
+    return true;
+}
+
+/* --- the life of a connection --- */
+
+/* One step forward; false when there is nothing to do for now. */
+static bool step(struct http1 *h)
+{
+    if (h->broken || (h->cut && h->out.len == 0)) {
+        teardown(h, h->broken || h->reset);
+        return false;
+    }
+    bool sent = !h->answer && h->out.len == 0;
+    if (h->ex && h->ex->responded && sent) {
+        finish(h, false);
+        h->idle_since = clock_mono_ns();
+        return true;
+    }
+    if (receive(h))
+        return true;
+    if (h->eof && at_eof(h))
+        return true;
+    if (!h->closed && h->closing && !h->ex && sent && !h->lingering &&
+        (!h->upload || body_reader_gone(h->upload)))
+        end_connection(h);
+    else if (h->lingering && h->eof)
+        teardown(h, false);
+    return false;
+}
+
+static void update_watch(struct http1 *h)
+{
+    bool input = !h->eof;
+    if (h->upload)
+        input = input && !body_full(h->upload);
+    else if (h->ex && !h->deaf)
+        input = input && h->in.len < IN_PIPELINED;
+    if (input && !h->reading && h->upload) { /* we paused it: the client's rate counts anew */
+        h->body_since = clock_mono_ns();
+        h->body_bytes = 0;
+    }
+    h->reading = input;
+    h->transport->watch(h->transport_env, input, h->blocked);
+}
+
+static void trim(struct buf *b)
+{
+    if (b->len == 0 && b->cap > OUT_KEEP)
+        buf_clear(b);
+}
+
+static void arm(struct http1 *h);
+
+static void run(struct http1 *h, char *data, size_t len)
+{
+    if (h->closed)
+        return;
+    assert(!h->busy);
+    h->busy = true;
+    task_cancel(&h->turn);
+    bool own = h->in.len > 0 || len == 0;
+    if (own && len)
+        buf_add(&h->in, data, len);
+    h->cur = own ? h->in.data : data;
+    h->cur_len = own ? h->in.len : len;
+    do {
+        h->again = false;
+        flush(h);
+    } while (step(h) || (h->again && !h->closed));
+    h->busy = false;
+    if (h->closed)
+        return;
+    if (own)
+        buf_consume(&h->in, h->in.len - h->cur_len);
+    else if (h->cur_len)
+        buf_add(&h->in, h->cur, h->cur_len);
+    h->cur_len = 0;
+    trim(&h->in);
+    trim(&h->out);
+    update_watch(h);
+    arm(h);
+}
+
+/* --- deadlines: one timer, moved only when the next one comes sooner than it --- */
+
+static bool upload_watched(const struct http1 *h)
+{
+    return h->upload && h->reading && !h->continue_due;
+}
+
+/* Before the answer a minimum rate holds. A conversation in both directions only must not die. */
+static int64_t upload_window(const struct http1 *h)
+{
+    bool answered = !h->ex || h->ex->responded;
+    return answered ? h->env->deadlines.idle : h->env->deadlines.body;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t next_deadline(const struct http1 *h)
+{
+    const struct http1_deadlines *d = &h->env->deadlines;
+    int64_t t = INT64_MAX;
+    if (h->lingering)
+        return h->linger_since + d->linger;
+    if (h->blocked)
+        t = h->stall_since + d->stall;
+    if (upload_watched(h))
+        t = sooner(t, h->body_since + upload_window(h));
+    if (!h->ex && !h->upload && !h->closing)
+        t = sooner(t, h->head_since ? h->head_since + d->head : h->idle_since + d->idle);
+    if (h->hup && h->ex)
+        t = sooner(t, h->probe_at);
+    return t;
+}
+
+static void probe(struct http1 *h, int64_t now)
+{
+    if (h->transport->peer_gone(h->transport_env)) {
+        teardown(h, true);
+        return;
+    }
+    h->probe_wait = h->probe_wait ? sooner(2 * h->probe_wait, SECOND) : SECOND / 200;
+    h->probe_at = now + h->probe_wait;
+}
+
+static void check_upload(struct http1 *h, int64_t now)
+{
+    bool answered = !h->ex || h->ex->responded;
+    uint64_t seconds = (uint64_t)(upload_window(h) / 1000000);
+    uint64_t need = answered ? 1 : seconds * h->env->deadlines.body_rate / 1000;
+    if (h->body_bytes < need) {
+        refuse_message(h, 408, "the request body came too slowly");
+        return;
+    }
+    h->body_since = now;
+    h->body_bytes = 0;
+}
+
+static void on_timer(void *env)
+{
+    struct http1 *h = env;
+    const struct http1_deadlines *d = &h->env->deadlines;
+    int64_t now = clock_mono_ns();
+    if (h->lingering ? now >= h->linger_since + d->linger
+                     : h->blocked && now >= h->stall_since + d->stall) {
+        teardown(h, !h->lingering);
+        return;
+    }
+    if (upload_watched(h) && now >= h->body_since + upload_window(h))
+        check_upload(h, now);
+    if (!h->ex && !h->upload && !h->closing) {
+        if (h->head_since && now >= h->head_since + d->head)
+            refuse_message(h, 408, "the request head came too slowly");
+        else if (!h->head_since && now >= h->idle_since + d->idle)
+            h->closing = true;
+    }
+    if (h->hup && h->ex && now >= h->probe_at)
+        probe(h, now);
+    run(h, NULL, 0);
+}
+
+static void arm(struct http1 *h)
+{
+    int64_t due = next_deadline(h);
+    if (due == INT64_MAX || (h->timer.loop && h->timer.due_ns <= due))
+        return;
+    int64_t wait = due - clock_mono_ns();
+    timer_start(h->env->loop, &h->timer, wait > 0 ? wait : 0, on_timer, h);
+}
+
+/* --- from the transport --- */
+
+void http1_init(struct http1 *h)
+{
+    buf_init(&h->in, IN_MAX);
+    buf_init(&h->out, OUT_MAX);
+    h->turn = (struct task){.fn = on_turn, .env = h};
+    h->idle_since = clock_mono_ns();
+    update_watch(h);
+    arm(h);
+}
+
+void http1_clear(struct http1 *h)
+{
+    assert(h->closed);
+    buf_clear(&h->in);
+    buf_clear(&h->out);
+}
+
+void http1_input(struct http1 *h, char *data, size_t len)
+{
+    run(h, data, len);
+}
+
+void http1_eof(struct http1 *h)
+{
+    h->eof = true;
+    if (!h->hup && !h->closed)
+        http1_hup(h);
+    run(h, NULL, 0);
+}
+
+void http1_hup(struct http1 *h)
+{
+    h->hup = true;
+    if (h->closed || !h->ex)
+        return;
+    probe(h, clock_mono_ns());
+    if (!h->closed)
+        arm(h);
+}
+
+void http1_writable(struct http1 *h)
+{
+    h->blocked = false;
+    run(h, NULL, 0);
+}
+
+void http1_broken(struct http1 *h)
+{
+    h->broken = true;
+    run(h, NULL, 0);
+}
+
+void http1_drain(struct http1 *h)
+{
+    h->closing = true;
+    run(h, NULL, 0);
+}
+
+bool http1_idle(const struct http1 *h)
+{
+    return !h->ex && !h->upload && h->out.len == 0;
+}
+
+void http1_refuse(struct http1 *h, int status, const char *why)
+{
+    refuse_message(h, status, why);
+    run(h, NULL, 0);
+}
