@@ -16,15 +16,15 @@ struct net_call;
 
 enum net_tls_version { NET_TLS_DEFAULT = -1, NET_TLS_1_0, NET_TLS_1_1, NET_TLS_1_2, NET_TLS_1_3 };
 
-/* Where and how to connect. All strings borrowed: the caller keeps the struct and them alive until
- * the call has ended. Connections are shared by calls whose targets agree in everything that
- * matters for security (address, SNI, CAs, client certificate). */
+/* Where and how to connect. Borrowed, strings too, for net_call_start. Connections are shared by
+ * calls whose targets agree in everything that matters for security (address, SNI, certificate
+ * name, CAs, client certificate, ciphers, versions); timeouts and pooling may differ. */
 struct net_target {
     bool tls;
     const char *host;               /* to connect to: name or address literal, no brackets */
     uint16_t port;
     const char *sni;                /* NULL = none sent */
-    const char *cert_host;          /* name that the certificate must carry */
+    const char *cert_host;          /* name or address the certificate must carry; NULL = host */
     const char *ca_pem;             /* NULL = the system's */
     const char *client_cert_pem, *client_key_pem;   /* both or none */
     const char *ciphers;            /* OpenSSL list, NULL = default */
@@ -32,8 +32,10 @@ struct net_target {
     bool http2;                     /* HTTP/2: by ALPN with TLS, prior knowledge without (gRPC) */
     bool dont_pool;
     bool prefer_ipv4;
-    int64_t connect_timeout_ms, first_byte_timeout_ms, between_bytes_timeout_ms; /* 0 = none */
-    int64_t keepalive_time_ms;      /* how long an idle connection may be kept; 0 = default */
+    int64_t connect_timeout_ms;     /* name, TCP and TLS; 0 = 5 minutes */
+    int64_t first_byte_timeout_ms;  /* from the request being out to the whole head; 0 = none */
+    int64_t between_bytes_timeout_ms; /* silence within the response body; 0 = none */
+    int64_t keepalive_time_ms;      /* how long an idle connection may be kept; 0 = 118 s */
 };
 
 /* enum send_error_detail_tag of the guest ABI (abi README section 7); numbers are the ABI's. */
@@ -59,20 +61,26 @@ struct net_failure {
 struct net_request {
     const struct net_target *target;
     const char *method;
-    const char *path;               /* path and query, starts with '/' (or "*") */
+    const char *path;               /* path and query, starts with '/' (or "*"); sent as it is */
     const char *authority;          /* value of the Host header / :authority */
-    const struct headers *headers;  /* borrowed for net_call_start; without Host and framing unless
-                                     * manual_framing */
-    struct body *body;              /* net_call_start takes the caller's reference; NULL = none.
-                                     * Length known: Content-Length; else chunked (HTTP/1.1) */
+    /* Borrowed for net_call_start. Host and hop-by-hop fields are dropped (RFC 9110 section 7.6.1),
+     * and so is framing unless manual_framing; anything that could break the message apart makes
+     * the call fail. */
+    const struct headers *headers;
+    /* net_call_start takes the caller's reference; NULL = none. Length known: Content-Length; else
+     * chunked (HTTP/1.1), with its trailers. Its reader is the call: it stops (body_stop) when the
+     * call has ended, or when the backend has answered with status 300 or more meanwhile. */
+    struct body *body;
+    /* Keep framing, Connection and Upgrade of `headers`: used if there is a single numeric
+     * Content-Length or a single Transfer-Encoding "chunked", else ignored. */
     bool manual_framing;
     bool gunzip;                    /* decode gzip / x-gzip, drop content-encoding, content-length */
 };
 
 struct net_response {
-    int status;
+    int status;                     /* 200..999 */
     int version;                    /* 10, 11, 20 */
-    struct headers headers;
+    struct headers headers;         /* as received, framing too */
     struct body *body;              /* trailers arrive with its end; the net side writes */
     uint8_t peer[16];               /* address that answered */
     uint8_t peer_len;
@@ -83,8 +91,13 @@ struct net_response {
  * the callee (net_response_free). Called once, from the loop, never inside net_call_start. */
 typedef void net_done_fn(void *env, struct net_response *response, const struct net_failure *failure);
 
+/* Raise the soft limit on open files to the hard one, at process start: every client and every
+ * backend connection takes one. Returns the limit now in force. */
+uint64_t net_raise_fd_limit(void);
+
+/* Proxies named in the environment are not used: an app must behave as it would at the edge. */
 struct net_client *net_client_new(struct loop *loop);
-/* Cancels what runs (no callbacks), closes idle connections. */
+/* Cancels what runs (no callbacks), closes idle connections. Not from inside a callback of it. */
 void net_client_free(struct net_client *c);
 /* Start a request. `done` is called when the final response head is complete, or it has failed.
  * The call lives on for the response body until that has ended. */
@@ -93,6 +106,7 @@ struct net_call *net_call_start(struct net_client *c, const struct net_request *
 /* Give up: no callback follows; the connection is closed; bodies are broken. Only before `done`
  * was called; after that, body_stop on the response body does the same. */
 void net_call_cancel(struct net_call *call);
+/* NULL is allowed. Stops the body, unless the caller has taken it (TAKE(response->body)). */
 void net_response_free(struct net_response *response);
 
 #endif
