@@ -175,6 +175,25 @@ static void nested_readable(void *env)
     wake_reader(env);
 }
 
+/* Move what a complete body holds to the end of b. A guest may append bodies to bodies without
+ * end: only the open ones nest, so that nothing here recurses as deep as the guest likes. */
+static void splice(struct body *b, struct body *src)
+{
+    while (src->head) {
+        struct chunk *c = src->head;
+        src->head = c->next;
+        c->next = NULL;
+        if (c->nested)
+            body_on_readable(c->nested, nested_readable, b);
+        push_back(b, c);
+    }
+    src->tail = &src->head;
+    src->chunks = src->bytes = 0;
+    headers_copy(&b->trailers, &src->trailers);
+    body_unref(src);
+    wake_reader(b);
+}
+
 void body_append(struct body *b, struct body *src)
 {
     if (b->stopped) {
@@ -182,10 +201,14 @@ void body_append(struct body *b, struct body *src)
         body_unref(src);
         return;
     }
+    b->has_length = false;
+    if (!src->open && !src->broken) {
+        splice(b, src);
+        return;
+    }
     struct chunk *c = xnew(struct chunk);
     c->nested = src;
     push_back(b, c);
-    b->has_length = false;
     body_on_readable(src, nested_readable, b);
     wake_reader(b);
 }
@@ -195,6 +218,7 @@ void body_end(struct body *b)
     if (!b->open)
         return;
     b->open = false;
+    b->drain = NULL;
     wake_reader(b);
 }
 
@@ -203,6 +227,7 @@ void body_fail(struct body *b, const char *reason)
     if (!b->open)
         return;
     b->open = false;
+    b->drain = NULL;
     b->broken = true;
     b->failure = reason;
     wake_reader(b);
@@ -355,10 +380,8 @@ int64_t body_known_length(const struct body *b)
 {
     if (b->broken)
         return -1;
-    if (b->has_length)
-        return (int64_t)b->length;
     if (b->open)
-        return -1;
+        return b->has_length ? (int64_t)b->length : -1;
     uint64_t total = b->bytes;
     for (const struct chunk *c = b->head; c; c = c->next) {
         if (!c->nested)

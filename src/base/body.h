@@ -43,7 +43,8 @@ void body_write_front(struct body *b, const void *data, size_t len);
 /* As body_write, but takes ownership of memory from malloc. */
 void body_write_take(struct body *b, void *data, size_t len);
 /* Everything src holds now and will get becomes part of b, trailers too. Takes the caller's
- * reference to src; the caller must have been its reader. */
+ * reference to src; the caller must have been its reader. If it is its writer as well, it ends src
+ * first: complete bodies are moved, only open ones nest. Never b itself. */
 void body_append(struct body *b, struct body *src);
 /* A good end. Further writes are a programmer's mistake. */
 void body_end(struct body *b);
@@ -52,12 +53,13 @@ void body_end(struct body *b);
 void body_fail(struct body *b, const char *reason);
 /* True while the queue holds 8 chunks or 1 MiB, or more. */
 bool body_full(const struct body *b);
-/* Called when body_full turns false, or when the reader goes away. NULL to clear. */
+/* Called when body_full turns false, or when the reader goes away; not after body_end or
+ * body_fail. NULL to clear. */
 void body_on_drain(struct body *b, body_fn *fn, void *env);
 bool body_reader_gone(const struct body *b);
 /* Called when the reader meets BODY_WAIT: it wants bytes that are not there yet. NULL to clear. */
 void body_on_wanted(struct body *b, body_fn *fn, void *env);
-/* The total length, if the writer knows it beforehand (Content-Length). */
+/* The total length, if the writer knows it beforehand (Content-Length). Believed until the end. */
 void body_set_length(struct body *b, uint64_t length);
 /* True between body_new and body_end / body_fail. */
 bool body_is_open(const struct body *b);

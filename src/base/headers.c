@@ -64,7 +64,8 @@ static char *text_room(struct headers *h, size_t len)
     return p;
 }
 
-void headers_add(struct headers *h, const char *name, size_t name_len, const char *value, size_t value_len)
+void headers_add(struct headers *h, const char *name, size_t name_len, const char *value,
+                 size_t value_len)
 {
     if (h->count == h->cap)
         grow_list(h);
@@ -96,7 +97,12 @@ void headers_copy(struct headers *dst, const struct headers *src)
 
 static bool same_name(const struct header *line, const char *name, size_t len)
 {
-    return line->name_len == len && strncasecmp(line->name, name, len) == 0;
+    if (line->name_len != len)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (line->name[i] != lower(name[i]))
+            return false;
+    return true;
 }
 
 long headers_find(const struct headers *h, const char *name, size_t name_len, size_t from)
@@ -107,24 +113,35 @@ long headers_find(const struct headers *h, const char *name, size_t name_len, si
     return -1;
 }
 
-size_t headers_remove(struct headers *h, const char *name, size_t name_len)
+/* Remove the lines of that name among the first `end`. */
+static size_t remove_before(struct headers *h, size_t end, const char *name, size_t name_len)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < h->count; i++) {
+    for (size_t i = 0; i < end; i++) {
         if (same_name(&h->list[i], name, name_len))
             free_unless_in_block(h, h->list[i].name);
         else
             h->list[kept++] = h->list[i];
     }
-    size_t removed = h->count - kept;
-    h->count = kept;
+    size_t removed = end - kept;
+    if (removed)
+        memmove(h->list + kept, h->list + end, (h->count - end) * sizeof *h->list);
+    h->count -= removed;
     return removed;
 }
 
-void headers_set(struct headers *h, const char *name, size_t name_len, const char *value, size_t value_len)
+size_t headers_remove(struct headers *h, const char *name, size_t name_len)
 {
-    headers_remove(h, name, name_len);
+    return remove_before(h, h->count, name, name_len);
+}
+
+void headers_set(struct headers *h, const char *name, size_t name_len, const char *value,
+                 size_t value_len)
+{
+    /* In this order, so that name and value may be those of a line that is replaced. */
+    size_t before = h->count;
     headers_add(h, name, name_len, value, value_len);
+    remove_before(h, before, h->list[before].name, name_len);
 }
 
 const char *headers_get(const struct headers *h, const char *name)

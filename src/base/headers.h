@@ -29,10 +29,12 @@ void headers_clear(struct headers *h);
 void headers_reserve(struct headers *h, size_t lines, size_t bytes);
 /* Deep copy of src's lines onto the end of dst. */
 void headers_copy(struct headers *dst, const struct headers *src);
-void headers_add(struct headers *h, const char *name, size_t name_len, const char *value, size_t value_len);
-/* Remove every line of that name, then add one. */
-void headers_set(struct headers *h, const char *name, size_t name_len, const char *value, size_t value_len);
-/* Lines removed. */
+void headers_add(struct headers *h, const char *name, size_t name_len, const char *value,
+                 size_t value_len);
+/* Remove every line of that name, then add one at the end. Both may be borrowed from h. */
+void headers_set(struct headers *h, const char *name, size_t name_len, const char *value,
+                 size_t value_len);
+/* Lines removed. `name` must not be borrowed from h. */
 size_t headers_remove(struct headers *h, const char *name, size_t name_len);
 /* Index of the first line of that name at or after `from`, or -1. */
 long headers_find(const struct headers *h, const char *name, size_t name_len, size_t from);

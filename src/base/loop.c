@@ -19,8 +19,9 @@ struct loop {
     uv_prepare_t prepare;   /* ... and before it */
     uv_idle_t busy;         /* keeps the poll from blocking while the queue is not empty */
     uv_async_t wake;
-    struct timer **heap;    /* binary heap by due_ns */
+    struct timer **heap;    /* binary heap by due_ns, then order */
     size_t timers, heap_cap;
+    uint64_t started;       /* timers so far */
     struct task queue;      /* ring with a sentinel */
     struct task mark;       /* stands in the queue while it runs: the end of this round */
     uv_mutex_t lock;
@@ -29,6 +30,11 @@ struct loop {
 };
 
 /* --- timers --- */
+
+static bool earlier(const struct timer *a, const struct timer *b)
+{
+    return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->order < b->order;
+}
 
 static void heap_put(struct loop *l, size_t i, struct timer *t)
 {
@@ -39,7 +45,7 @@ static void heap_put(struct loop *l, size_t i, struct timer *t)
 static void heap_up(struct loop *l, size_t i)
 {
     struct timer *t = l->heap[i];
-    while (i > 0 && l->heap[(i - 1) / 2]->due_ns > t->due_ns) {
+    while (i > 0 && earlier(t, l->heap[(i - 1) / 2])) {
         heap_put(l, i, l->heap[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -53,9 +59,9 @@ static void heap_down(struct loop *l, size_t i)
         size_t child = 2 * i + 1;
         if (child >= l->timers)
             break;
-        if (child + 1 < l->timers && l->heap[child + 1]->due_ns < l->heap[child]->due_ns)
+        if (child + 1 < l->timers && earlier(l->heap[child + 1], l->heap[child]))
             child++;
-        if (l->heap[child]->due_ns >= t->due_ns)
+        if (!earlier(l->heap[child], t))
             break;
         heap_put(l, i, l->heap[child]);
         i = child;
@@ -81,8 +87,10 @@ static void on_alarm(uv_timer_t *handle)
 {
     struct loop *l = handle->data;
     int64_t now = clock_mono_ns();
-    /* One that a callback starts with no delay waits for the next round: no starving the loop. */
-    while (l->timers && l->heap[0]->due_ns <= now) {
+    /* One that a callback starts with no delay waits for the next round: no starving the loop,
+     * not even while a virtual clock stands still. */
+    uint64_t first_new = l->started;
+    while (l->timers && l->heap[0]->due_ns <= now && l->heap[0]->order < first_new) {
         struct timer *t = l->heap[0];
         timer_stop(t);
         t->fn(t->env);
@@ -97,7 +105,8 @@ void timer_start(struct loop *l, struct timer *t, int64_t delay_ns, loop_fn *fn,
         l->heap_cap = l->heap_cap ? l->heap_cap * 2 : 64;
         l->heap = xreallocarray(l->heap, l->heap_cap, sizeof(struct timer *));
     }
-    *t = (struct timer){.loop = l, .due_ns = clock_mono_ns() + delay_ns, .fn = fn, .env = env};
+    *t = (struct timer){.loop = l, .due_ns = clock_mono_ns() + delay_ns, .order = l->started++,
+                        .fn = fn, .env = env};
     heap_put(l, l->timers++, t);
     heap_up(l, t->slot);
     if (l->heap[0] == t)
@@ -275,7 +284,8 @@ void loop_free(struct loop *l)
 {
     uv_walk(&l->uv, close_handle, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
-    assert(uv_loop_close(&l->uv) == 0);
+    int r = uv_loop_close(&l->uv);
+    assert(r == 0);
     while (l->inbox) {
         struct posted *p = l->inbox;
         l->inbox = p->next;

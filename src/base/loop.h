@@ -19,6 +19,7 @@ typedef void loop_fn(void *env);
 struct timer {
     struct loop *loop;      /* NULL while not running */
     int64_t due_ns;
+    uint64_t order;         /* of starting; decides among timers due at once */
     size_t slot;
     loop_fn *fn;
     void *env;
@@ -41,7 +42,8 @@ void loop_run(struct loop *l);
 /* Ends loop_run after the current round. Any thread. */
 void loop_stop(struct loop *l);
 
-/* fn(env) after delay_ns (>= 0). A running timer is moved. It has stopped when fn is called. */
+/* fn(env) after delay_ns (>= 0). A running timer is moved. It has stopped when fn is called.
+ * Timers due at once run in the order in which they were started. */
 void timer_start(struct loop *l, struct timer *t, int64_t delay_ns, loop_fn *fn, void *env);
 /* No effect if it does not run. */
 void timer_stop(struct timer *t);

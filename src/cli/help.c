@@ -47,7 +47,8 @@ void help_usage(struct buf *to, const struct cli_cmd *cmd)
 {
     buf_printf(to, "edgectl %s [OPTIONS]", cmd->path);
     for (const struct cli_arg *a = cmd->operands; a && a->type != CLI_END; a++)
-        buf_printf(to, a->optional ? " [%s%s]" : " %s%s", a->name, a->type == CLI_LIST ? "..." : "");
+        buf_printf(to, a->optional ? " [%s%s]" : " %s%s", a->name,
+                   a->type == CLI_LIST ? "..." : "");
 }
 
 static void opt_label(struct buf *to, const struct cli_opt *o)
@@ -62,15 +63,15 @@ static void opt_label(struct buf *to, const struct cli_opt *o)
         buf_printf(to, " <%s>", o->value);
 }
 
-/* What is said about a value beside the text: its words, its range, its default. */
-static void opt_facts(struct buf *to, const struct cli_opt *o, const void *defaults)
+void help_opt_text(struct buf *to, const struct cli_opt *o, const void *defaults)
 {
     char unit[UNIT_TEXT_MAX];
+    buf_add_str(to, o->help);
     if (o->choices)
         buf_printf(to, " (%s)", o->choices);
-    const void *at = (const char *)defaults + o->offset;
     if (!defaults)
         return;
+    const void *at = (const char *)defaults + o->offset;
     if (o->type == CLI_INT)
         buf_printf(to, " (default: %d)", *(const int *)at);
     else if (o->type == CLI_STR && *(const char *const *)at)
@@ -81,13 +82,24 @@ static void opt_facts(struct buf *to, const struct cli_opt *o, const void *defau
         buf_printf(to, " (default: %s)", format_size((uint64_t)*(const int64_t *)at, unit));
 }
 
+void help_arg_text(struct buf *to, const struct cli_arg *a)
+{
+    buf_add_str(to, a->help);
+    if (a->choices)
+        buf_printf(to, " (%s)", a->choices);
+}
+
+const char *help_group_title(enum cli_group group)
+{
+    return group_titles[group];
+}
+
 static void opt_lines(struct buf *to, const struct cli_opt *o, const void *defaults)
 {
     for (; o && o->type != CLI_END; o++) {
         struct buf label = BUF_INIT(COLUMNS), text = BUF_INIT(4096);
         opt_label(&label, o);
-        buf_add_str(&text, o->help);
-        opt_facts(&text, o, defaults);
+        help_opt_text(&text, o, defaults);
         two_columns(to, buf_str(&label), buf_str(&text), TEXT_COLUMN);
         buf_clear(&label);
         buf_clear(&text);
@@ -101,8 +113,12 @@ void help_command(struct buf *to, const struct cli_cmd *cmd)
     buf_add_char(to, '\n');
     if (cmd->operands && cmd->operands->type != CLI_END)
         buf_add_str(to, "\nArguments:\n");
-    for (const struct cli_arg *a = cmd->operands; a && a->type != CLI_END; a++)
-        two_columns(to, a->name, a->help, TEXT_COLUMN);
+    for (const struct cli_arg *a = cmd->operands; a && a->type != CLI_END; a++) {
+        struct buf text = BUF_INIT(4096);
+        help_arg_text(&text, a);
+        two_columns(to, a->name, buf_str(&text), TEXT_COLUMN);
+        buf_clear(&text);
+    }
     if ((cmd->opts && cmd->opts->type != CLI_END) || (cmd->needs & NEED_STATE))
         buf_add_str(to, "\nOptions:\n");
     opt_lines(to, cmd->opts, cmd->defaults);
@@ -139,7 +155,7 @@ static void group_lines(struct buf *to, const struct cli_table *table, const cha
 void help_overview(struct buf *to, const struct cli_table *table, const char *noun)
 {
     if (!noun)
-        buf_add_str(to, "edgectl: run edge apps here as the edge would, and ship them\n\n");
+        buf_add_str(to, "edgectl: " HELP_SUMMARY "\n\n");
     buf_printf(to, "Usage: edgectl %s%s<command> [OPTIONS]\n", noun ? noun : "", noun ? " " : "");
     for (int g = 0; g < GRP_COUNT; g++)
         group_lines(to, table, noun, g);

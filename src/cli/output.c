@@ -248,7 +248,8 @@ void out_warn(struct output *o, const char *fmt, ...)
     va_start(ap, fmt);
     cleanup(free_p) char *text = xvasprintf(fmt, ap);
     va_end(ap);
-    said(o, "%sedgectl: warning:%s %s", out_err_style(o, OUT_YELLOW), out_err_style(o, OUT_PLAIN), text);
+    said(o, "%sedgectl: warning:%s %s", out_err_style(o, OUT_YELLOW), out_err_style(o, OUT_PLAIN),
+         text);
 }
 
 static void error_json(struct output *o, const struct err *err)
@@ -257,7 +258,8 @@ static void error_json(struct output *o, const struct err *err)
                           "exit", err_exit_status(err->code));
     /* A message that is not UTF-8 (a file's name) is not JSON; say the code at least. */
     if (!e)
-        e = json_pack("{s:s, s:i}", "code", err_name(err->code), "exit", err_exit_status(err->code));
+        e = json_pack("{s:s, s:i}", "code", err_name(err->code), "exit",
+                      err_exit_status(err->code));
     if (err->file[0])
         json_object_set_new(e, "file", json_string(err->file));
     if (err->line)

@@ -71,7 +71,8 @@ struct out_progress {
     bool shown;
 };
 
-void out_progress_start(struct output *o, struct out_progress *p, const char *label, uint64_t total);
+void out_progress_start(struct output *o, struct out_progress *p, const char *label,
+                        uint64_t total);
 void out_progress_add(struct out_progress *p, uint64_t n);
 /* `result`: what to say at the end ("12 files"), or NULL. */
 void out_progress_end(struct out_progress *p, const char *result);

@@ -85,7 +85,8 @@ static bool opt_is(const struct cli_opt *o, const char *name, size_t len, char l
     return o->name && strlen(o->name) == len && memcmp(o->name, name, len) == 0;
 }
 
-static const struct cli_opt *opt_in(const struct cli_opt *o, const char *name, size_t len, char letter)
+static const struct cli_opt *opt_in(const struct cli_opt *o, const char *name, size_t len,
+                                    char letter)
 {
     for (; o && o->type != CLI_END; o++)
         if (opt_is(o, name, len, letter))
@@ -113,7 +114,8 @@ static void offer_opts(struct nearest *n, const struct cli_opt *o)
             nearest_offer(n, o->name);
 }
 
-static int unknown_opt(struct parser *p, const char *word, const char *name, size_t len, struct err *err)
+static int unknown_opt(struct parser *p, const char *word, const char *name, size_t len,
+                       struct err *err)
 {
     const struct cli_cmd *cmd = p->cli->cmd;
     cleanup(free_p) char *asked = xstrndup(name, len);
@@ -167,7 +169,8 @@ static int set_value(struct found f, const char *word, struct err *err)
     const struct cli_opt *o = f.opt;
     void *to = (char *)f.base + o->offset;
     if (o->choices && !is_choice(o->choices, word))
-        return err_set(err, ERR_USAGE, "--%s must be one of %s, not '%s'", o->name, o->choices, word);
+        return err_set(err, ERR_USAGE, "--%s must be one of %s, not '%s'", o->name, o->choices,
+                       word);
     switch (o->type) {
     case CLI_FLAG:
         *(bool *)to = true;
@@ -217,7 +220,8 @@ static int parse_long(struct parser *p, const char *word, struct err *err)
     if (name[len] == '=')
         value = name + len + 1;
     if (f.opt->type == CLI_FLAG && value)
-        return hint_help(p, err_set(err, ERR_USAGE, "option '--%s' takes no value", f.opt->name), err);
+        return hint_help(p, err_set(err, ERR_USAGE, "option '--%s' takes no value", f.opt->name),
+                         err);
     if (f.opt->type != CLI_FLAG && !value) {
         int r = next_value(p, word, &value, err);
         if (r < 0)
@@ -259,9 +263,11 @@ static int unknown_cmd(struct parser *p, const char *word, struct err *err)
     cleanup(free_p) char *known = NULL;
     for (size_t i = 0; i < p->cli->table->count; i++) {
         const struct cli_cmd *cmd = p->cli->table->cmds[i];
-        if (cmd->hidden || (noun && (strncmp(cmd->path, noun, skip - 1) || cmd->path[skip - 1] != ' ')))
+        if (cmd->hidden || (noun && (strncmp(cmd->path, noun, skip - 1) ||
+                                     cmd->path[skip - 1] != ' ')))
             continue;
-        char *name = noun ? xstrdup(cmd->path + skip) : xstrndup(cmd->path, strcspn(cmd->path, " "));
+        char *name = noun ? xstrdup(cmd->path + skip) : xstrndup(cmd->path, strcspn(cmd->path,
+                                                                                    " "));
         nearest_offer(&n, name);
         if (n.best == name) {
             free(known);
@@ -270,7 +276,8 @@ static int unknown_cmd(struct parser *p, const char *word, struct err *err)
             free(name);
         }
     }
-    int r = err_set(err, ERR_USAGE, "unknown command '%s%s%s'", noun ? noun : "", noun ? " " : "", word);
+    int r = err_set(err, ERR_USAGE, "unknown command '%s%s%s'", noun ? noun : "", noun ? " " : "",
+                    word);
     if (!n.best)
         return hint_help(p, r, err);
     err_hint(err, "did you mean 'edgectl %s%s%s'?", noun ? noun : "", noun ? " " : "", n.best);
@@ -357,7 +364,8 @@ static int parse_all(struct parser *p, struct err *err)
     if (cli->cmd)
         return assign_operands(p, err);
     if (cli->noun)
-        return hint_help(p, err_set(err, ERR_USAGE, "'edgectl %s' needs a command", cli->noun), err);
+        return hint_help(p, err_set(err, ERR_USAGE, "'edgectl %s' needs a command", cli->noun),
+                         err);
     return hint_help(p, err_set(err, ERR_USAGE, "a command is needed"), err);
 }
 

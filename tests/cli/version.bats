@@ -1,0 +1,34 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+load ../lib
+
+@test "version: --version and version say the same" {
+    edgectl --version
+    expect_status 0
+    [[ $output =~ ^edgectl\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+    said=$output
+    edgectl version
+    [ "$output" = "$said" ]
+    edgectl version --json
+    [ "$output" = "{\"version\":\"${said#edgectl }\"}" ]
+}
+
+@test "version: nothing is done that it does not need: under 20 ms" {
+    # The best of ten: what it costs, not what else runs on this machine.
+    best=1000000
+    for _ in {1..10}; do
+        began=${EPOCHREALTIME/[.,]/}
+        "$EDGECTL" --version >/dev/null
+        took=$((${EPOCHREALTIME/[.,]/} - began))
+        [ "$took" -ge "$best" ] || best=$took
+    done
+    echo "$best us"
+    [ "$best" -lt 20000 ]
+}
+
+@test "version: a closed standard output is an error" {
+    run "$EDGECTL" --version >&-
+    run bash -c '"$EDGECTL" --version >/dev/full'
+    [ "$status" -eq 1 ]
+    [[ $output == *"cannot write to standard output: No space left on device"* ]]
+}

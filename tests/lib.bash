@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+bats_require_minimum_version 1.5.0
+
+# For bats files: `load ../lib`. Every test runs in an empty folder of its own, with its own HOME,
+# and sees no setting of the user's.
+
+setup() {
+    scratch
+}
+
+# An empty folder as working directory; nothing of the user's environment that edgectl reads.
+scratch() {
+    : "${EDGECTL:?the path of the binary to test}"
+    unset "${!EDGECTL_@}" "${!FASTLY_@}" XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME NO_COLOR
+    export HOME=$BATS_TEST_TMPDIR/home LC_ALL=C.UTF-8 TERM=dumb
+    mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work"
+    cd "$BATS_TEST_TMPDIR/work" || return 1
+}
+
+# run edgectl: $status, $output (stdout), $stderr.
+edgectl() {
+    run --separate-stderr "$EDGECTL" "$@"
+}
+
+# The last run ended with that status.
+expect_status() {
+    [ "$status" -eq "$1" ] || {
+        echo "exit status $status, expected $1"
+        echo "stdout: $output"
+        echo "stderr: ${stderr-}"
+        return 1
+    }
+}
+
+# Text ($1) holds a part ($2).
+expect_in() {
+    case $1 in
+    *"$2"*) ;;
+    *)
+        echo "missing: $2"
+        echo "in: $1"
+        return 1
+        ;;
+    esac
+}
+
+# Wait until a command succeeds, at most $1 seconds.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || {
+            echo "gave up waiting for: $*"
+            return 1
+        }
+        read -r -t 0.05 <> <(:) || :
+    done
+}
