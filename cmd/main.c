@@ -26,9 +26,11 @@ static const struct cli_table table = {commands, ARRAY_LEN(commands)};
 static void set_up_process(void)
 {
     /* A descriptor 0-2 that the caller closed must not become the number of a socket or of a
-     * database, where a stray message would be written into it. */
+     * database, where a stray message would be written into it. It is opened the wrong way round,
+     * so that its use is still an error. */
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             exit(EXIT_FAILURE);
     signal(SIGPIPE, SIG_IGN);
     /* Numbers are written with a point in JSON and YAML, wherever this runs. */

@@ -27,7 +27,9 @@ load ../lib
 }
 
 @test "version: a closed standard output is an error" {
-    run "$EDGECTL" --version >&-
+    run bash -c '"$EDGECTL" --version >&-'
+    [ "$status" -eq 1 ]
+    [[ $output == *"cannot write to standard output"* ]]
     run bash -c '"$EDGECTL" --version >/dev/full'
     [ "$status" -eq 1 ]
     [[ $output == *"cannot write to standard output: No space left on device"* ]]
