@@ -106,6 +106,27 @@ static void tokens_of_list_headers(void **state)
     headers_clear(&h);
 }
 
+static void a_reserved_list_takes_more_than_was_reserved(void **state)
+{
+    (void)state;
+    for (size_t lines = 0; lines < 6; lines++) {
+        struct headers h = {0};
+        headers_reserve(&h, lines, 10);
+        for (int i = 0; i < 12; i++) {
+            char name[8];
+            snprintf(name, sizeof name, "N%d", i);
+            headers_add_str(&h, name, name);
+        }
+        headers_reserve(&h, 100, 100);      /* no effect: it is not empty */
+        assert_int_equal(headers_remove(&h, "n0", 2), 1);
+        headers_set_str(&h, "n3", "changed");
+        assert_int_equal(h.count, 11);
+        assert_string_equal(headers_get(&h, "n1"), "N1");
+        assert_string_equal(h.list[10].value, "changed");
+        headers_clear(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +136,7 @@ int main(void)
         cmocka_unit_test(remove_counts_lines),
         cmocka_unit_test(a_copy_is_deep_and_appends),
         cmocka_unit_test(tokens_of_list_headers),
+        cmocka_unit_test(a_reserved_list_takes_more_than_was_reserved),
     };
     return cmocka_run_group_tests_name("headers", tests, NULL, NULL);
 }
