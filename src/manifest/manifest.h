@@ -8,7 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/buf.h"
 #include "base/err.h"
+#include "manifest/acl.h"
+
+struct dotenv;
 
 enum manifest_kind { MANIFEST_EDGE, MANIFEST_FASTLY, MANIFEST_NONE };
 
@@ -46,7 +50,8 @@ struct manifest_pair {              /* one key of a config store, or one secret 
 };
 
 /* A config store / dictionary, or a secret store. With `json_file` the keys are in that file, a
- * JSON object of strings, read again at each open. */
+ * JSON object of strings, read again at each open (manifest_store_read). A secret whose source is
+ * all NULL has its value in the state (`edgectl secret put`). */
 struct manifest_store {
     char *name;
     struct manifest_pair *pairs;
@@ -69,6 +74,7 @@ struct manifest_kv {
 
 struct manifest_geo {               /* one address and its record */
     char *address;                  /* text form, or a prefix "a.b.c.d/n" */
+    struct ip_prefix prefix;        /* the same, parsed */
     char *json;
 };
 
@@ -79,7 +85,8 @@ struct manifest_device {
 
 struct manifest_acl {
     char *name;
-    char *file;                     /* JSON as in abi README section 12 */
+    char *file;                     /* JSON as in abi README section 12; NULL: inline */
+    struct acl *acl;                /* its content, never NULL */
 };
 
 struct manifest_shield {
@@ -135,9 +142,13 @@ struct manifest {
     } limits;
     char **regions;
     size_t region_count;
+    char **files;                   /* data files it was read from, .env included: watch them */
+    size_t file_count;
+    struct dotenv *env;             /* the .env file, or NULL; ask manifest_getenv */
 };
 
-/* Every problem found, in file order. `place` fields as in struct err. */
+/* Every problem found (at most 100), in file order. Place fields as in struct err; a warning has
+ * the code ERR_NONE. */
 struct manifest_problems {
     struct err *list;
     size_t count, cap;
@@ -157,5 +168,43 @@ struct manifest *manifest_ref(struct manifest *m);
 void manifest_unref(struct manifest *m);
 void manifest_problems_clear(struct manifest_problems *p);
 const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name, size_t len);
+
+/* A variable: the environment's, else the .env file's; NULL if in neither. */
+const char *manifest_getenv(const struct manifest *m, const char *name);
+
+/* The bytes of a source, added to `out` (its maximum bounds them). A variable that is not set is
+ * empty for a fastly.toml, as there, else -ERR_MANIFEST with a hint; -ERR_IO for files. */
+must_use int manifest_source_read(const struct manifest *m, const struct manifest_source *source,
+                                  struct buf *out, struct err *err);
+
+enum manifest_store_kind { MANIFEST_CONFIG, MANIFEST_SECRET };
+
+/* What is in a store's json_file now. Free with manifest_pairs_free. */
+must_use int manifest_store_read(const struct manifest_store *s, enum manifest_store_kind kind,
+                                 struct manifest_pair **ret_pairs, size_t *ret_count,
+                                 struct err *err);
+/* Wipes the values. */
+void manifest_pairs_free(struct manifest_pair *pairs, size_t count);
+
+struct manifest_kv_list {
+    struct manifest_kv_entry *entries;
+    size_t count;
+};
+
+/* The first content of a KV store: that of its seed file, then its own entries, which win where a
+ * key is in both. Values may still be in files: manifest_source_read. */
+must_use int manifest_kv_read(const struct manifest *m, const struct manifest_kv *kv,
+                              struct manifest_kv_list *ret_list, struct err *err);
+void manifest_kv_list_clear(struct manifest_kv_list *list);
+
+/* JSON text for an address (len 4 or 16), or NULL: the longest prefix wins, of equals the last;
+ * then the built-in record for loopback, if that is on. Borrowed. */
+const char *manifest_geo_lookup(const struct manifest *m, const uint8_t *octets, size_t len);
+/* JSON text for a User-Agent, or NULL. Borrowed. */
+const char *manifest_device_lookup(const struct manifest *m, const char *user_agent, size_t len);
+
+/* An edge.yaml that means the same; relative paths stay relative to m->dir. -ERR_MANIFEST when
+ * something in it has no form there. */
+must_use int manifest_write_yaml(const struct manifest *m, struct buf *out, struct err *err);
 
 #endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "manifest/keys.h"
+
+/* Digits with at most one dot; no sign, exponent, hex or locale. *end is what follows. */
+static bool decimal(const char *s, double *ret, const char **end)
+{
+    double value = 0, scale = 1;
+    size_t digits = 0;
+    bool dot = false;
+    for (; isdigit((unsigned char)*s) || (*s == '.' && !dot); s++) {
+        if (*s == '.') {
+            dot = true;
+            continue;
+        }
+        if (++digits > 18)
+            return false;
+        value = value * 10 + (*s - '0');
+        if (dot)
+            scale *= 10;
+    }
+    *ret = value / scale;
+    *end = s;
+    return digits > 0 && s[-1] != '.';
+}
+
+struct unit {
+    const char *name;
+    double factor;
+};
+
+static bool with_unit(const char *s, const struct unit *units, size_t count, int64_t *ret)
+{
+    double value;
+    const char *unit;
+    if (!decimal(s, &value, &unit))
+        return false;
+    while (*unit == ' ')
+        unit++;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(unit, units[i].name) != 0)
+            continue;
+        double total = round(value * units[i].factor);
+        if (total > 9e15 || (total < 1 && value > 0))
+            return false;
+        *ret = (int64_t)total;
+        return true;
+    }
+    return false;
+}
+
+bool value_duration_ms(const char *s, int64_t *ret)
+{
+    static const struct unit units[] = {
+        {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3},
+    };
+    return with_unit(s, units, ARRAY_LEN(units), ret);
+}
+
+bool value_size(const char *s, int64_t *ret)
+{
+    static const struct unit units[] = {
+        {"B", 1},   {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
+        {"kB", 1e3}, {"KB", 1e3},   {"MB", 1e6},      {"GB", 1e9},
+    };
+    return with_unit(s, units, ARRAY_LEN(units), ret);
+}
+
+bool value_percent(const char *s, double *ret)
+{
+    const char *end;
+    return decimal(s, ret, &end) && strcmp(end, "%") == 0;
+}
+
+bool value_number(const char *s, double *ret)
+{
+    const char *end;
+    return decimal(s, ret, &end) && *end == '\0';
+}
+
+bool value_int(const char *s, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(s, &end, 10);
+    *ret = v;
+    return errno == 0 && end != s && *end == '\0' && !isspace((unsigned char)*s);
+}
+
+size_t text_chars(const char *s, size_t len)
+{
+    size_t chars = 0;
+    for (size_t i = 0; i < len; i++)
+        chars += ((unsigned char)s[i] & 0xC0) != 0x80;
+    return chars;
+}
+
+const char *rule_kv_key(const char *s, size_t len)
+{
+    static const char acme[] = ".well-known/acme-challenge";
+    if (len == 0)
+        return "a key cannot be empty";
+    if (len > 1024)
+        return "a key cannot be longer than 1024 bytes";
+    if (memchr(s, '\0', len))
+        return "a key cannot contain NUL";
+    if (strncmp(s, acme, sizeof acme - 1) == 0)
+        return "a key cannot start with .well-known/acme-challenge";
+    if (strcmp(s, "..") == 0 || strstr(s, "../") || (len > 2 && strcmp(s + len - 3, "/..") == 0))
+        return "a key cannot have a part '..'";
+    if (strcmp(s, ".") == 0 || strstr(s, "./") || (len > 1 && strcmp(s + len - 2, "/.") == 0))
+        return "a key cannot have a part '.'";
+    if (s[strcspn(s, "\r\n#;?^|")])
+        return "a key cannot contain any of CR LF # ; ? ^ |";
+    if (len == 1 && (unsigned char)s[0] <= ' ')
+        return "a key cannot be a single space or control character";
+    return NULL;
+}
+
+static bool name_chars(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!isalnum((unsigned char)s[i]) && !strchr("-_.", s[i]))
+            return false;
+    }
+    return len > 0 && !memchr(s, '\0', len);
+}
+
+const char *rule_name(const char *s, size_t len)
+{
+    return name_chars(s, len) ? NULL : "only letters, digits, '-', '_' and '.' are allowed";
+}
+
+const char *rule_secret_name(const char *s, size_t len)
+{
+    if (len > 255)
+        return "a name cannot be longer than 255 bytes";
+    return rule_name(s, len);
+}
+
+const char *rule_header(const char *s)
+{
+    bool blank = true;
+    for (; *s; s++) {
+        if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+            return "it has a control character in it";
+        blank = blank && (*s == ' ' || *s == '\t');
+    }
+    return blank ? "it is empty" : NULL;
+}
+
+const char *rule_host(const char *s)
+{
+    if (strstr(s, "://") || strchr(s, '/'))
+        return "a host name is expected, without scheme or path";
+    if (s[strcspn(s, " \t@?#")])
+        return "a host name is expected";
+    return rule_header(s);
+}
