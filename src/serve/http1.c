@@ -507,6 +507,8 @@ static void update_watch(struct http1 *h)
         h->body_since = clock_mono_ns();
         h->body_bytes = 0;
     }
+    if (!input && h->reading && !h->hup) /* a FIN would stand behind what we do not read */
+        h->probe_at = clock_mono_ns() + SECOND;
     h->reading = input;
     h->transport->watch(h->transport_env, input, h->blocked);
 }
@@ -515,6 +517,12 @@ static void trim(struct buf *b)
 {
     if (b->len == 0 && b->cap > OUT_KEEP)
         buf_clear(b);
+}
+
+/* An exchange is going on, and what the socket tells does not tell whether its client is there. */
+static bool probing(const struct http1 *h)
+{
+    return h->ex && (h->hup || !h->reading);
 }
 
 static void arm(struct http1 *h);
@@ -580,7 +588,7 @@ static int64_t next_deadline(const struct http1 *h)
         t = sooner(t, h->body_since + upload_window(h));
     if (!h->ex && !h->upload && !h->closing)
         t = sooner(t, h->head_since ? h->head_since + d->head : h->idle_since + d->idle);
-    if (h->hup && h->ex)
+    if (probing(h))
         t = sooner(t, h->probe_at);
     return t;
 }
@@ -591,7 +599,10 @@ static void probe(struct http1 *h, int64_t now)
         teardown(h, true);
         return;
     }
-    h->probe_wait = h->probe_wait ? sooner(2 * h->probe_wait, SECOND) : SECOND / 200;
+    if (!h->hup)
+        h->probe_wait = SECOND;
+    else
+        h->probe_wait = h->probe_wait ? sooner(2 * h->probe_wait, SECOND) : SECOND / 200;
     h->probe_at = now + h->probe_wait;
 }
 
@@ -626,7 +637,7 @@ static void on_timer(void *env)
         else if (!h->head_since && now >= h->idle_since + d->idle)
             h->closing = true;
     }
-    if (h->hup && h->ex && now >= h->probe_at)
+    if (probing(h) && now >= h->probe_at)
         probe(h, now);
     run(h, NULL, 0);
 }
