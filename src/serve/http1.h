@@ -90,6 +90,7 @@ struct http1 {
     bool eof;                   /* the client sends no more */
     bool hup;                   /* ... or has hung up, maybe with bytes left to read */
     bool deaf;                  /* what arrives cannot be parsed any more: dropped */
+    bool served;                /* an answer has been sent whole */
     bool reading;               /* input is watched */
     bool lingering, closed;
     bool continue_due;          /* the client waits for 100 (Continue) */

@@ -25,6 +25,7 @@
 
 #define MS INT64_C(1000000)
 #define WAIT_MS 5000
+#define helper __attribute__((unused)) static /* not every test needs every one */
 
 struct front {
     struct loop *loop;
@@ -159,6 +160,14 @@ static void do_big(struct job *j)
     pump(j);
 }
 
+static void on_gone(struct exchange *ex)
+{
+    struct job *j = ex->handler_data;
+    j->front->gone++;
+    body_on_readable(ex->body, NULL, NULL);
+    job_end(j);
+}
+
 /* Reads all of the request body, then answers with its length and trailers. */
 static void count(void *env)
 {
@@ -174,7 +183,7 @@ static void count(void *env)
         return;
     body_on_readable(j->ex->body, NULL, NULL);
     if (r == BODY_ERROR) {
-        if (!j->ex->gone)
+        if (!j->ex->gone) /* else on_gone follows */
             exchange_respond_text(j->ex, 400, "text/plain", "broken body\n");
         job_end(j);
         return;
@@ -195,6 +204,7 @@ static void count_soon(void *env)
 static void do_count(struct job *j)
 {
     j->task = (struct task){.fn = count, .env = j};
+    j->ex->on_gone = on_gone;
     body_on_readable(j->ex->body, count_soon, j);
     loop_defer(j->front->loop, &j->task);
 }
@@ -240,14 +250,6 @@ static void do_inject(struct job *j)
     job_end(j);
 }
 
-static void on_gone(struct exchange *ex)
-{
-    struct job *j = ex->handler_data;
-    j->front->gone++;
-    body_on_readable(ex->body, NULL, NULL);
-    job_end(j);
-}
-
 static void do_wait(struct job *j)
 {
     j->ex->on_gone = on_gone; /* never answers */
@@ -290,7 +292,7 @@ static void front_run(void *env)
     loop_run(f->loop);
 }
 
-static void front_start(struct front *f, const struct listener_options *options)
+helper void front_start(struct front *f, const struct listener_options *options)
 {
     struct listener_options o = *options;
     struct exchange_handler handler = {.begin = front_begin, .env = f};
@@ -317,7 +319,7 @@ static void front_close(void *env)
     listener_close(f->listener, 200 * MS, front_closed, f);
 }
 
-static void front_stop(struct front *f)
+helper void front_stop(struct front *f)
 {
     loop_post(f->loop, front_close, f);
     uv_thread_join(&f->thread);
@@ -327,7 +329,7 @@ static void front_stop(struct front *f)
 
 /* --- the client --- */
 
-static int dial(const struct front *f)
+helper int dial(const struct front *f)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -348,14 +350,14 @@ static void say_bytes(int fd, const char *data, size_t len)
     }
 }
 
-static void say(int fd, const char *text)
+helper void say(int fd, const char *text)
 {
     say_bytes(fd, text, strlen(text));
 }
 
 /* Reads until `until` was seen (NULL: until the end), or the end, or the time is over. Returns what
  * came, to be freed; *ended tells of the end (1), a reset (-1), or neither (0). */
-static char *hear(int fd, const char *until, int *ended)
+helper char *hear(int fd, const char *until, int *ended)
 {
     struct buf b = BUF_INIT(64 << 20);
     int64_t give_up = clock_mono_ns() + WAIT_MS * MS;
@@ -377,7 +379,7 @@ static char *hear(int fd, const char *until, int *ended)
 }
 
 /* One request on a new connection with the sending side left open; all that comes until the end. */
-static char *ask(const struct front *f, const char *request)
+helper char *ask(const struct front *f, const char *request)
 {
     int ended, fd = dial(f);
     say(fd, request);
@@ -390,7 +392,7 @@ static char *ask(const struct front *f, const char *request)
 
 #define wait_for(counter, at_least) wait_for_(counter, at_least, __LINE__)
 
-static void wait_for_(atomic_int *counter, int at_least, int line)
+helper void wait_for_(atomic_int *counter, int at_least, int line)
 {
     for (int i = 0; i < WAIT_MS && *counter < at_least; i++)
         usleep(1000);
@@ -398,13 +400,13 @@ static void wait_for_(atomic_int *counter, int at_least, int line)
         fail_msg("line %d: %d, not %d", line, *counter, at_least);
 }
 
-static void assert_has(const char *text, const char *part)
+helper void assert_has(const char *text, const char *part)
 {
     if (!strstr(text, part))
         fail_msg("'%s' is not in: %.1000s", part, text);
 }
 
-static void assert_lacks(const char *text, const char *part)
+helper void assert_lacks(const char *text, const char *part)
 {
     if (strstr(text, part))
         fail_msg("'%s' is in: %.1000s", part, text);
