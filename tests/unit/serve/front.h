@@ -255,7 +255,7 @@ static void do_wait(struct job *j)
     j->ex->on_gone = on_gone; /* never answers */
 }
 
-static void front_begin(void *env, struct exchange *ex)
+helper void front_begin(void *env, struct exchange *ex)
 {
     static const struct {
         const char *path;
@@ -286,7 +286,7 @@ static void front_begin(void *env, struct exchange *ex)
         do_info(j);
 }
 
-static void front_run(void *env)
+helper void front_run(void *env)
 {
     struct front *f = env;
     loop_run(f->loop);
@@ -306,14 +306,14 @@ helper void front_start(struct front *f, const struct listener_options *options)
     assert_int_equal(uv_thread_create(&f->thread, front_run, f), 0);
 }
 
-static void front_closed(void *env)
+helper void front_closed(void *env)
 {
     struct front *f = env;
     f->closed++;
     loop_stop(f->loop);
 }
 
-static void front_close(void *env)
+helper void front_close(void *env)
 {
     struct front *f = env;
     listener_close(f->listener, 200 * MS, front_closed, f);
@@ -339,7 +339,7 @@ helper int dial(const struct front *f)
     return fd;
 }
 
-static void say_bytes(int fd, const char *data, size_t len)
+helper void say_bytes(int fd, const char *data, size_t len)
 {
     while (len) {
         ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
