@@ -147,7 +147,10 @@ char *bind_pem(struct load *l, struct node *n, const char *label)
 void bind_url(struct load *l, struct node *n, struct manifest_backend *b)
 {
     struct url_parts u;
-    if (!n || n->bad || url_split(n->text, &u))
+    if (!n || n->bad)
+        return;
+    bool own_path = n->text[0] == '/';
+    if (own_path ? url_split_own_path(n->text, &u) : url_split(n->text, &u))
         return;
     if (u.extra)
         warning_at(l, n, "query and fragment of a backend's URL are not used");
@@ -155,9 +158,10 @@ void bind_url(struct load *l, struct node *n, struct manifest_backend *b)
     free(b->host);
     free(b->prefix);
     b->url = xstrdup(n->text);
+    b->own_path = own_path;
     b->tls = u.tls;
     b->host = xstrdup(u.host);
-    b->port = u.port;
+    b->port = own_path ? 0 : u.port;
     b->prefix = xstrdup(u.prefix);
 }
 

@@ -105,6 +105,8 @@ static const char *text_rule(const struct manifest_key *k, const struct node *n)
     struct url_parts url;
     if (k->types & KT_NAME)
         return rule_name(n->text, n->len);
+    if ((k->flags & KEY_OWN_PATH) && n->text[0] == '/')
+        return url_split_own_path(n->text, &url);
     if (k->types & KT_URL)
         return url_split(n->text, &url);
     if (k->types & KT_ANY_URL)

@@ -42,6 +42,7 @@ enum {
     KEY_ADDRESSES = 1 << 8,     /* address or prefix */
     KEY_PLAIN_ADDRESSES = 1 << 9,
     KEY_BYTES = 1 << 10,        /* text that may have NUL in it */
+    KEY_OWN_PATH = 1 << 11,     /* KT_URL: or a path on edgectl's own server, "/..." */
 };
 
 struct manifest_key {
@@ -99,6 +100,8 @@ struct url_parts {
 
 /* NULL when it is an http or https URL with a host; else what is wrong. */
 const char *url_split(const char *url, struct url_parts *ret);
+/* The same for a path on edgectl's own server: host and port are placeholders. */
+const char *url_split_own_path(const char *path, struct url_parts *ret);
 const char *rule_any_url(const char *s);
 
 /* UTF-8 characters in a text. */

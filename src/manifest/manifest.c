@@ -191,6 +191,18 @@ static void finish(struct load *l)
         l->m->name = xstrdup("app");
 }
 
+void manifest_serve_at(struct manifest *m, const char *host, uint16_t port)
+{
+    for (size_t i = 0; i < m->backend_count; i++) {
+        struct manifest_backend *b = &m->backends[i];
+        if (!b->own_path)
+            continue;
+        free(b->host);
+        b->host = xstrdup(host);
+        b->port = port;
+    }
+}
+
 static bool is_toml(const char *path)
 {
     size_t len = strlen(path);

@@ -29,6 +29,7 @@ enum manifest_health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 struct manifest_backend {
     char *name;
     char *url;                      /* as written, after any local override */
+    bool own_path;                  /* on edgectl's own server: see manifest_serve_at */
     bool tls;
     char *host;                     /* without brackets */
     uint16_t port;
@@ -162,6 +163,9 @@ struct manifest_problems {
  * -ERR_IO). Warnings may be there on success too. */
 must_use int manifest_load(const char *dir, const char *file, const char *target,
                            struct manifest **ret_manifest, struct manifest_problems *problems);
+/* Tell a manifest that is not shared yet where edgectl's own server listens, for the backends that
+ * are paths on it (plain HTTP). Until then they point to port 0, where nothing answers. */
+void manifest_serve_at(struct manifest *m, const char *host, uint16_t port);
 /* For a bare module: no bindings, every host allowed as a dynamic backend. */
 struct manifest *manifest_for_module(const char *module_path);
 struct manifest *manifest_ref(struct manifest *m);

@@ -103,6 +103,12 @@ const char *url_split(const char *url, struct url_parts *ret)
     return NULL;
 }
 
+const char *url_split_own_path(const char *path, struct url_parts *ret)
+{
+    cleanup(free_p) char *url = xasprintf("http://127.0.0.1%s", path);
+    return url_split(url, ret);
+}
+
 const char *rule_any_url(const char *s)
 {
     struct url_parts parts;
