@@ -85,9 +85,18 @@ $(BUILD)/embed.list: FORCE
 
 EMBEDDED := $(if $(wildcard templates),$(shell src/base/embed.sh list templates | sed 's,^,templates/,'))
 
-$(BUILD)/embed.o: $(BUILD)/embed.list $(EMBEDDED) src/base/embed.sh
+# The C starter's module, so that a new app runs before any compiler is installed. Where clang for
+# Wasm is missing the binary goes without, and says so.
+PREBUILT = $(BUILD)/embed/prebuilt/c.wasm
+$(PREBUILT): templates/c/Makefile $(wildcard templates/c/src/* templates/sdk/c/*)
+	$(say) WASM templates/c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MAKE) -s -C templates/c SDK=../sdk/c OUT=$(abspath $@) >&2 || { rm -f $@; \
+	    echo 'note: no clang for Wasm: `edgectl init` will make C apps without their module' >&2; }
+
+$(BUILD)/embed.o: $(BUILD)/embed.list $(EMBEDDED) $(PREBUILT) src/base/embed.sh
 	$(say) EMBED templates
-	$(Q)src/base/embed.sh asm templates >$(BUILD)/embed.S
+	$(Q)src/base/embed.sh asm templates $(BUILD)/embed >$(BUILD)/embed.S
 	$(Q)$(CC) -c -o $@ $(BUILD)/embed.S
 
 # --- variants: each in its own directory; fibers do not mix with the sanitizers ---

@@ -1,26 +1,38 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Writes the files to be built into the binary.
-#   embed.sh list DIR    their paths, relative to DIR, sorted
-#   embed.sh asm DIR     assembler source of the table in embed.h (x86-64 and arm64 alike)
+#   embed.sh list DIR...    their paths, relative to their DIR, sorted
+#   embed.sh asm DIR...     assembler source of the table in embed.h (x86-64 and arm64 alike)
 # What a toolchain leaves behind when a template is built in place is not part of it.
 set -eu
 LC_ALL=C
 export LC_ALL
 
 list() {
-    [ -d "$1" ] || return 0
-    (cd "$1" && find . \( -name node_modules -o -name target -o -name bin -o -name pkg \
-        -o -name .edgectl -o -name '.*.swp' \) -prune -o -type f -print) | sed 's,^\./,,' | sort
+    for dir; do
+        [ -d "$dir" ] || continue
+        (cd "$dir" && find . \( -name node_modules -o -name target -o -name bin -o -name pkg \
+            -o -name .edgectl -o -name '.*.swp' \) -prune -o -type f -print)
+    done | sed 's,^\./,,' | sort
+}
+
+# where PATH DIR...: the first of the directories that has it.
+where() {
+    path=$1
+    shift
+    for dir; do
+        [ ! -f "$dir/$path" ] || break
+    done
+    echo "$dir"
 }
 
 asm() {
-    dir=$1
-    list "$dir" | {
+    list "$@" | {
         n=0
         table=
         echo '.section .rodata'
         while IFS= read -r path; do
+            dir=$(where "$path" "$@")
             mode=0644
             [ -x "$dir/$path" ] && mode=0755
             printf 'path_%d: .asciz "%s"\ndata_%d: .incbin "%s/%s"\nend_%d: .byte 0\n' \
@@ -45,4 +57,6 @@ EOF
     }
 }
 
-"$1" "$2"
+command=$1
+shift
+"$command" "$@"
