@@ -6,15 +6,13 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "serve/http1_response.h"
+#include "serve/http1_answer.h"
 
 #define SECOND INT64_C(1000000000)
 
 enum {
-    OUT_BATCH = 64 << 10,       /* stop collecting small pieces for one write */
-    OUT_COPY = 16 << 10,        /* pieces up to this size are copied behind the head */
     OUT_MAX = 4 << 20,          /* a head as big as a guest can make it, and a batch */
-    OUT_KEEP = 8 << 10,         /* memory that an idle connection may keep */
+    KEEP = 8 << 10,             /* memory that an idle connection may keep */
     IN_PIPELINED = 64 << 10,    /* unparsed bytes behind the request being answered */
     IN_MAX = 2 << 20,
     DISCARD_MAX = 1 << 20,      /* upload bytes read for nothing to keep a connection alive */
@@ -36,8 +34,7 @@ static void on_turn(void *env)
     run(env, NULL, 0);
 }
 
-/* Go on soon: also for callbacks of bodies, from which nothing else may be called. */
-static void schedule(void *env)
+void http1_schedule(void *env)
 {
     struct http1 *h = env;
     if (h->busy)
@@ -46,157 +43,9 @@ static void schedule(void *env)
         loop_defer(h->env->loop, &h->turn);
 }
 
-/* --- output --- */
+/* --- the end --- */
 
-static const char *date_now(struct http1_env *env)
-{
-    int64_t now = clock_wall_ns() / SECOND;
-    if (now != env->date_s) {
-        env->date_s = now;
-        http1_format_date(env->date, now);
-    }
-    return env->date;
-}
-
-/* `len` bytes of the answer have been put into `out` or been written behind it. */
-static void answer_taken(struct http1 *h, size_t len)
-{
-    body_consume(h->answer, len);
-    h->ex->sent_bytes += len;
-    if (h->delivery == HTTP1_COUNTED) {
-        h->length_left -= len;
-    } else if (h->delivery == HTTP1_IN_CHUNKS) {
-        h->piece_left -= len;
-        if (h->piece_left == 0)
-            buf_add(&h->out, "\r\n", 2);
-    }
-}
-
-static void drop_answer(struct http1 *h)
-{
-    struct body *b = TAKE(h->answer);
-    body_on_readable(b, NULL, NULL);
-    body_stop(b);
-    body_unref(b);
-}
-
-static void answer_ended(struct http1 *h, bool whole)
-{
-    if (h->delivery == HTTP1_COUNTED && h->length_left > 0)
-        whole = false;
-    if (whole && h->delivery == HTTP1_IN_CHUNKS)
-        http1_put_trailers(&h->out, body_trailers(h->answer));
-    if (!whole) {
-        h->cut = true;
-        h->reset = h->delivery == HTTP1_UNTIL_CLOSE;
-    }
-    drop_answer(h);
-}
-
-static void put_chunk_size(struct buf *out, size_t n)
-{
-    char text[18], *p = text + sizeof text;
-    *--p = '\n';
-    *--p = '\r';
-    do
-        *--p = "0123456789abcdef"[n & 15];
-    while ((n >>= 4) != 0);
-    buf_add(out, p, (size_t)(text + sizeof text - p));
-}
-
-/* Moves what the answer has now into `out`, up to a batch. A big piece is not copied: *data is set
- * to it and its length returned, to be written right behind `out`. */
-static size_t collect(struct http1 *h, const uint8_t **data)
-{
-    while (h->answer && h->out.len < OUT_BATCH) {
-        size_t len;
-        enum body_read r = body_peek(h->answer, data, &len);
-        if (r == BODY_WAIT)
-            return 0;
-        if (r != BODY_DATA) {
-            answer_ended(h, r == BODY_END);
-            return 0;
-        }
-        if (h->delivery == HTTP1_COUNTED && len >= h->length_left) {
-            if (h->length_left == 0) { /* more than was promised */
-                h->closing = true;
-                drop_answer(h);
-                return 0;
-            }
-            len = (size_t)h->length_left;
-        }
-        if (h->delivery == HTTP1_IN_CHUNKS) {
-            if (h->piece_left == 0) {
-                put_chunk_size(&h->out, len);
-                h->piece_left = len;
-            }
-            len = len < h->piece_left ? len : h->piece_left;
-        }
-        if (len > OUT_COPY)
-            return len;
-        buf_add(&h->out, *data, len);
-        answer_taken(h, len);
-    }
-    return 0;
-}
-
-/* Sends as much as the transport takes. Calls nobody but the transport and the body's writer. */
-static void flush(struct http1 *h)
-{
-    while (!h->broken && !h->blocked) {
-        const uint8_t *data = NULL;
-        size_t extra = collect(h, &data);
-        if (h->out.len + extra == 0)
-            return;
-        struct iovec iov[2] = {{h->out.data, h->out.len}, {(void *)(uintptr_t)data, extra}};
-        size_t head = h->out.len;
-        ssize_t n = h->transport->write(h->transport_env, head ? iov : iov + 1, head && extra ? 2 : 1);
-        if (n < 0) {
-            h->broken = true;
-            return;
-        }
-        size_t sent = (size_t)n;
-        if (sent < head) {
-            buf_consume(&h->out, sent);
-        } else {
-            buf_reset(&h->out);
-            if (sent > head)
-                answer_taken(h, sent - head);
-        }
-        if (sent || !h->stall_since)
-            h->stall_since = 0;
-        h->blocked = sent < head + extra;
-        if (h->blocked && !h->stall_since)
-            h->stall_since = clock_mono_ns();
-    }
-}
-
-/* --- what the handler does --- */
-
-static void wire_interim(struct exchange *ex, int status, const struct headers *headers)
-{
-    struct http1 *h = ex->wire_data;
-    if (h->out.len > OUT_BATCH)
-        return; /* a client that reads nothing misses hints, and costs no memory */
-    http1_put_interim(&h->out, status, headers);
-    flush(h);
-    if (h->blocked || h->broken)
-        schedule(h);
-}
-
-static void send_continue(void *env)
-{
-    struct http1 *h = env;
-    if (!h->continue_due)
-        return;
-    h->continue_due = false;
-    http1_put_interim(&h->out, 100, NULL);
-    if (!h->ex->responded)
-        flush(h);
-    schedule(h);
-}
-
-static void drop_upload(struct http1 *h, const char *failure)
+void http1_drop_upload(struct http1 *h, const char *failure)
 {
     struct body *b = TAKE(h->upload);
     if (!b)
@@ -207,72 +56,6 @@ static void drop_upload(struct http1 *h, const char *failure)
         body_fail(b, failure);
     body_unref(b);
 }
-
-/* The final answer comes while the client waits for 100: may the body still be wanted? It is if
- * the answer is made from it, or is being made; if so 100 goes out first. If not, the client may
- * or may not send its body, and nobody can tell where the next request would begin. */
-static void settle_expectation(struct http1 *h, struct body *answer)
-{
-    const uint8_t *data;
-    size_t len;
-    if (body_is_open(answer))
-        send_continue(h);
-    else
-        body_peek(answer, &data, &len); /* may call send_continue */
-    if (!h->continue_due)
-        return;
-    h->continue_due = false;
-    h->closing = h->deaf = true;
-    drop_upload(h, "the answer came before 100 (Continue)");
-}
-
-static void wire_respond(struct exchange *ex, const struct response_head *head, struct body *body)
-{
-    struct http1 *h = ex->wire_data;
-    if (h->continue_due)
-        settle_expectation(h, body);
-    struct http1_plan plan = http1_plan_response(head, body, ex->version, h->req.head_only,
-                                                 h->req.keep_alive && !h->closing);
-    http1_put_head(&h->out, head, &plan, ex->version, date_now(h->env));
-    h->closing = plan.close;
-    if (h->out.overflow) {
-        buf_reset(&h->out);
-        h->cut = h->reset = true;
-    }
-    if (plan.bodiless || h->cut) {
-        body_stop(body);
-        body_unref(body);
-    } else {
-        h->answer = body;
-        h->delivery = (int)plan.delivery;
-        h->length_left = plan.length;
-        h->piece_left = 0;
-        body_on_readable(body, schedule, h);
-    }
-    /* A whole answer goes out now, also if the guest computes on; one that is being written gets
-     * its first bytes into the same packet as its head. */
-    if (plan.bodiless || (h->answer && !body_is_open(body)))
-        flush(h);
-    schedule(h);
-}
-
-static void wire_abort(struct exchange *ex)
-{
-    struct http1 *h = ex->wire_data;
-    if (h->answer)
-        drop_answer(h);
-    buf_reset(&h->out);
-    h->cut = h->reset = true;
-    schedule(h);
-}
-
-static const struct exchange_wire wire = {
-    .interim = wire_interim,
-    .respond = wire_respond,
-    .abort = wire_abort,
-};
-
-/* --- the end --- */
 
 static void finish(struct http1 *h, bool gone)
 {
@@ -288,9 +71,9 @@ static void teardown(struct http1 *h, bool reset)
     h->closed = true;
     task_cancel(&h->turn);
     timer_stop(&h->timer);
-    drop_upload(h, "the client went away");
+    http1_drop_upload(h, "the client went away");
     if (h->answer)
-        drop_answer(h);
+        http1_drop_answer(h);
     if (h->ex)
         finish(h, true);
     h->transport->close(h->transport_env, reset);
@@ -307,26 +90,9 @@ static void end_connection(struct http1 *h)
     }
     h->lingering = true;
     h->linger_since = clock_mono_ns();
-    drop_upload(h, "the answer was complete before the request");
+    http1_drop_upload(h, "the answer was complete before the request");
     h->cur_len = 0;
     h->transport->shutdown(h->transport_env);
-}
-
-static void put_refusal(struct http1 *h, int status, const char *why)
-{
-    struct headers headers = {0};
-    struct body *body = body_new();
-    struct response_head head = {.status = status, .headers = &headers, .close = true};
-    headers_add_str(&headers, "content-type", "text/plain; charset=utf-8");
-    body_write(body, why, strlen(why));
-    body_write(body, "\n", 1);
-    body_end(body);
-    struct http1_plan plan = http1_plan_response(&head, body, 11, false, false);
-    http1_put_head(&h->out, &head, &plan, 11, date_now(h->env));
-    buf_add_str(&h->out, why);
-    buf_add_char(&h->out, '\n');
-    headers_clear(&headers);
-    body_unref(body);
 }
 
 /* What comes in cannot be read any further. The client is told, unless an answer has begun: that
@@ -335,12 +101,12 @@ static void refuse_message(struct http1 *h, int status, const char *why)
 {
     h->closing = h->deaf = true;
     h->cur_len = 0;
-    drop_upload(h, why);
+    http1_drop_upload(h, why);
     if (h->ex && h->ex->responded)
         return;
     if (h->ex)
         finish(h, true);
-    put_refusal(h, status, why);
+    http1_put_refusal(h, status, why);
 }
 
 /* --- input --- */
@@ -364,7 +130,7 @@ static bool receive_body(struct http1 *h)
     h->cur_len -= (size_t)used;
     if (h->decoder.state == HTTP1_DONE) {
         body_end(h->upload);
-        drop_upload(h, NULL);
+        http1_drop_upload(h, NULL);
         return true;
     }
     if (!h->ex && body_reader_gone(h->upload)) {
@@ -392,8 +158,8 @@ static void begin(struct http1 *h, struct exchange *ex)
         h->continue_due = h->req.expect_continue;
         h->body_since = ex->began_ns;
         h->body_bytes = 0;
-        body_on_drain(ex->body, schedule, h);
-        body_on_wanted(ex->body, send_continue, h);
+        body_on_drain(ex->body, http1_schedule, h);
+        body_on_wanted(ex->body, http1_send_continue, h);
         receive_body(h); /* a body that came with its head is there when the handler looks */
     }
     if (h->ex)
@@ -421,7 +187,7 @@ static bool receive_head(struct http1 *h)
     if (h->cur[0] == '\n') {
         used = -1;
     } else if (h->searched == 0 || http1_head_ends(h->cur, h->cur_len, h->searched)) {
-        struct exchange *ex = exchange_new(h->env->loop, &wire, h);
+        struct exchange *ex = exchange_new(h->env->loop, &http1_wire, h);
         used = http1_read_head(h->cur, h->cur_len, h->env->scheme, h->env->authority, ex, &h->req, &no);
         if (used > 0) {
             h->cur += used;
@@ -481,6 +247,7 @@ static bool step(struct http1 *h)
     bool sent = !h->answer && h->out.len == 0;
     if (h->ex && h->ex->responded && sent) {
         finish(h, false);
+        h->served = true;
         h->idle_since = clock_mono_ns();
         return true;
     }
@@ -507,14 +274,22 @@ static void update_watch(struct http1 *h)
         h->body_since = clock_mono_ns();
         h->body_bytes = 0;
     }
+    if (!input && h->reading && !h->hup) /* a FIN would stand behind what we do not read */
+        h->probe_at = clock_mono_ns() + SECOND;
     h->reading = input;
     h->transport->watch(h->transport_env, input, h->blocked);
 }
 
 static void trim(struct buf *b)
 {
-    if (b->len == 0 && b->cap > OUT_KEEP)
+    if (b->len == 0 && b->cap > KEEP)
         buf_clear(b);
+}
+
+/* An exchange is going on, and what the socket tells does not tell whether its client is there. */
+static bool probing(const struct http1 *h)
+{
+    return h->ex && (h->hup || !h->reading);
 }
 
 static void arm(struct http1 *h);
@@ -533,7 +308,7 @@ static void run(struct http1 *h, char *data, size_t len)
     h->cur_len = own ? h->in.len : len;
     do {
         h->again = false;
-        flush(h);
+        http1_flush(h);
     } while (step(h) || (h->again && !h->closed));
     h->busy = false;
     if (h->closed)
@@ -580,7 +355,7 @@ static int64_t next_deadline(const struct http1 *h)
         t = sooner(t, h->body_since + upload_window(h));
     if (!h->ex && !h->upload && !h->closing)
         t = sooner(t, h->head_since ? h->head_since + d->head : h->idle_since + d->idle);
-    if (h->hup && h->ex)
+    if (probing(h))
         t = sooner(t, h->probe_at);
     return t;
 }
@@ -591,7 +366,10 @@ static void probe(struct http1 *h, int64_t now)
         teardown(h, true);
         return;
     }
-    h->probe_wait = h->probe_wait ? sooner(2 * h->probe_wait, SECOND) : SECOND / 200;
+    if (!h->hup)
+        h->probe_wait = SECOND;
+    else
+        h->probe_wait = h->probe_wait ? sooner(2 * h->probe_wait, SECOND) : SECOND / 200;
     h->probe_at = now + h->probe_wait;
 }
 
@@ -626,7 +404,7 @@ static void on_timer(void *env)
         else if (!h->head_since && now >= h->idle_since + d->idle)
             h->closing = true;
     }
-    if (h->hup && h->ex && now >= h->probe_at)
+    if (probing(h) && now >= h->probe_at)
         probe(h, now);
     run(h, NULL, 0);
 }

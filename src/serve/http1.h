@@ -7,7 +7,8 @@
  *
  * A client that shuts down its sending side (FIN) after a whole request still gets its answer, as
  * `nc` expects; whether it has in truth gone is asked of the transport (peer_gone), at once and
- * then at growing intervals up to a second. Only then, or on a reset, is the exchange `gone`. */
+ * then at growing intervals up to a second. Only then, or on a reset, is the exchange `gone`.
+ * (hyper and Node take the FIN for the end; Go serves on.) */
 #ifndef EDGECTL_SERVE_HTTP1_H
 #define EDGECTL_SERVE_HTTP1_H
 
@@ -53,7 +54,8 @@ struct http1_transport {
     void (*watch)(void *env, bool input, bool output);
     /* Nothing more will be written; the client should see the end. */
     void (*shutdown)(void *env);
-    /* After a FIN: true if nobody can read the answer any more, as far as is known. */
+    /* True if nobody can read the answer any more, as far as is known: asked after a FIN, and now
+     * and then while input is not watched. */
     bool (*peer_gone)(void *env);
     /* The end. Nothing more is called here; the http1 may be freed once the caller returns. With
      * `reset` the client must not take what it got for a whole message. */
@@ -88,6 +90,7 @@ struct http1 {
     bool eof;                   /* the client sends no more */
     bool hup;                   /* ... or has hung up, maybe with bytes left to read */
     bool deaf;                  /* what arrives cannot be parsed any more: dropped */
+    bool served;                /* an answer has been sent whole */
     bool reading;               /* input is watched */
     bool lingering, closed;
     bool continue_due;          /* the client waits for 100 (Continue) */

@@ -19,7 +19,7 @@ enum {
     ACCEPTS_PER_EVENT = 64,     /* then the connections get their turn */
 };
 
-static const int64_t RETRY_NS = 100 * INT64_C(1000000); /* after EMFILE and the like */
+static const int64_t RETRY_NS = 100 * INT64_C(1000000);
 
 struct address {
     struct sockaddr_storage at;
@@ -64,6 +64,15 @@ static void accept_again(void *env)
     accept_on(env, true);
 }
 
+/* Until one closes or, as one may become idle or descriptors free without our being told, a while
+ * later. */
+static void pause_accepting(struct listener *l)
+{
+    accept_on(l, false);
+    if (!l->closing)
+        timer_start(l->loop, &l->timer, RETRY_NS, accept_again, l);
+}
+
 static void on_connection(uv_poll_t *handle, int status, int events)
 {
     struct acceptor *a = (struct acceptor *)handle;
@@ -71,17 +80,18 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        /* One more than allowed is let in only for one that is thrown out. */
-        if (l->clients.count >= l->max_connections && !tcp_clients_close_idle(&l->clients)) {
-            accept_on(l, false);
+        struct tcp_client *idle = NULL;
+        if (l->clients.count >= l->max_connections && !(idle = tcp_clients_idle(&l->clients))) {
+            pause_accepting(l);
             return;
         }
         int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            if (idle)
+                tcp_client_drain(idle);
             tcp_client_start(&l->clients, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            accept_on(l, false);
-            timer_start(l->loop, &l->timer, RETRY_NS, accept_again, l);
+            pause_accepting(l);
             return;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
@@ -261,7 +271,7 @@ static int listen_on(struct listener *l, const char *host, uint16_t port, struct
 
 static void free_when_closed(struct listener *l)
 {
-    if (!l->closing || l->open || l->clients.count)
+    if (!l->closing || l->open || l->clients.count || l->clients.closing)
         return;
     timer_stop(&l->timer);
     loop_fn *done = l->done;
@@ -288,7 +298,7 @@ static void on_client_closed(struct tcp_clients *all)
     struct listener *l = container_of(all, struct listener, clients);
     if (l->closing)
         free_when_closed(l);
-    else if (!l->timer.loop)
+    else
         accept_on(l, true);
 }
 

@@ -13,8 +13,8 @@
  * its pid; 0 if nobody does, -1 if somebody does whom we may not see. */
 pid_t socket_table_listener(uint16_t port, char *command, size_t command_cap);
 
-/* For a connected socket whose peer has sent FIN: has it closed altogether (nobody could read an
- * answer), rather than shut down one direction? Sure when the peer is on this machine, as the
+/* Has the peer of a connected socket closed altogether (nobody could read an answer), rather than
+ * at most shut down its sending direction? Sure when the peer is on this machine, as the
  * kernel can be asked for its socket. For others false until the connection breaks. */
 bool socket_table_peer_closed(int fd);
 

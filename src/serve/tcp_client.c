@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "serve/socket_table.h"
 
@@ -32,14 +33,12 @@ static void link_client(struct tcp_clients *all, struct tcp_client *c)
     else
         all->last = c;
     all->first = c;
-    all->count++;
 }
 
 static void unlink_client(struct tcp_clients *all, struct tcp_client *c)
 {
     *(c->prev ? &c->prev->next : &all->first) = c->next;
     *(c->next ? &c->next->prev : &all->last) = c->prev;
-    all->count--;
 }
 
 /* --- transport --- */
@@ -93,6 +92,7 @@ static void on_closed(uv_handle_t *handle)
     http1_clear(&c->http);
     unlink_client(all, c);
     free(c);
+    all->closing--;
     all->on_close(all);
 }
 
@@ -102,6 +102,8 @@ static void client_close(void *env, bool reset)
     if (c->closing)
         return;
     c->closing = true;
+    c->all->count--;
+    c->all->closing++;
     if (reset) {
         struct linger l = {.l_onoff = 1, .l_linger = 0};
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
@@ -182,6 +184,7 @@ void tcp_client_start(struct tcp_clients *all, int fd)
         return;
     }
     link_client(all, c);
+    all->count++;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     c->http.env = &all->http;
     c->http.transport = &transport;
@@ -194,22 +197,25 @@ void tcp_client_start(struct tcp_clients *all, int fd)
     http1_init(&c->http);
 }
 
-bool tcp_clients_close_idle(struct tcp_clients *all)
+struct tcp_client *tcp_clients_idle(struct tcp_clients *all)
 {
-    for (struct tcp_client *c = all->last; c; c = c->prev) {
-        if (c->closing || !http1_idle(&c->http))
-            continue;
+    int64_t second_ago = clock_mono_ns() - INT64_C(1000000000);
+    for (struct tcp_client *c = all->last; c; c = c->prev)
+        if (!c->closing && http1_idle(&c->http) && (c->http.served || c->http.idle_since < second_ago))
+            return c;
+    return NULL;
+}
+
+void tcp_client_drain(struct tcp_client *c)
+{
+    if (!c->closing)
         http1_drain(&c->http);
-        return true;
-    }
-    return false;
 }
 
 void tcp_clients_drain(struct tcp_clients *all)
 {
     for (struct tcp_client *c = all->first; c; c = c->next)
-        if (!c->closing)
-            http1_drain(&c->http);
+        tcp_client_drain(c);
 }
 
 void tcp_clients_cut(struct tcp_clients *all)

@@ -14,8 +14,9 @@ struct tcp_clients {
     struct http1_env http;
     struct tcp_client *first;       /* newest first; `last` has waited longest */
     struct tcp_client *last;
-    size_t count;
-    void (*on_close)(struct tcp_clients *all);  /* one has gone: `count` is less by one */
+    size_t count;                   /* open */
+    size_t closing;                 /* closed, but their handles not yet */
+    void (*on_close)(struct tcp_clients *all);  /* one has gone for good */
     char *room;                     /* where every read goes: TCP_CLIENT_ROOM bytes */
 };
 
@@ -23,9 +24,12 @@ enum { TCP_CLIENT_ROOM = 64 << 10 };
 
 /* Takes over the descriptor of a connected, non-blocking socket. */
 void tcp_client_start(struct tcp_clients *all, int fd);
-/* Close one that is between requests, the one that has been so longest. False if there is none. */
-bool tcp_clients_close_idle(struct tcp_clients *all);
-/* Every connection ends after the answer it is at. */
+/* The oldest that is between requests (a new one counts as such only after a second without a
+ * word), or NULL. */
+struct tcp_client *tcp_clients_idle(struct tcp_clients *all);
+/* End it after the answer it is at; now if it is idle. */
+void tcp_client_drain(struct tcp_client *c);
+/* As tcp_client_drain, all. */
 void tcp_clients_drain(struct tcp_clients *all);
 /* Every connection ends now. */
 void tcp_clients_cut(struct tcp_clients *all);
