@@ -38,34 +38,6 @@ enum hc_status give_text(struct instance *in, const void *text, size_t len, uint
     return HC_OK;
 }
 
-/* Length of the UTF-8 sequence at p (RFC 3629), 0 if it is none. */
-static size_t utf8_sequence(const uint8_t *p, size_t left)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-    bool surrogate = p[0] == 0xed && p[1] >= 0xa0;
-    bool beyond = p[0] == 0xf4 && p[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : n;
-}
-
-bool utf8_valid(const uint8_t *text, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        size_t n = utf8_sequence(text + i, len - i);
-        if (n == 0)
-            return false;
-        i += n;
-    }
-    return true;
-}
-
 enum hc_status take_text(struct instance *in, uint64_t ptr, uint64_t len, char **ret)
 {
     uint8_t *at;

@@ -4,6 +4,7 @@
 #define EDGECTL_GUEST_SESSION_H
 
 #include <string.h>
+#include "base/utf8.h"
 #include "guest/guest.h"
 
 /* abi README section 3. */
@@ -186,7 +187,6 @@ enum hc_status give_text(struct instance *in, const void *text, size_t len, uint
                          uint64_t nwritten_ptr);
 /* Text in: UTF-8, without NUL; *ret is a copy the caller frees. HC_ERROR when it is not UTF-8. */
 enum hc_status take_text(struct instance *in, uint64_t ptr, uint64_t len, char **ret);
-bool utf8_valid(const uint8_t *text, size_t len);
 
 /* Multi-value out (section 5). `next` gives item i, or false past the end. */
 struct multi_out {

@@ -5,39 +5,12 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/state_schema.h"
 #include "world/kv_impl.h"
 #include "world/state.h"
 
 /* --- key rules --- */
-
-/* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates), 0 if bad. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || left < n)
-        return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)
-        || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
-static bool utf8_valid(const char *s, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        size_t n = utf8_length((const unsigned char *)s + i, len - i);
-        if (n == 0)
-            return false;
-        i += n;
-    }
-    return true;
-}
 
 static bool ends_with(const char *s, size_t len, const char *end)
 {
@@ -102,7 +75,7 @@ bool kv_db_take_error(struct kv_db *db, struct err *err)
 {
     uv_mutex_lock(&db->lock);
     bool has = db->has_error;
-    if (has)
+    if (has && err)
         *err = db->error;
     db->has_error = false;
     uv_mutex_unlock(&db->lock);

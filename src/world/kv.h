@@ -11,6 +11,7 @@
 #include "base/body.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "manifest/manifest.h"
 
 enum { KV_KEY_MAX = 1024, KV_METADATA_MAX = 2000, KV_VALUE_MAX = 25 * 1024 * 1024 };
 
@@ -116,6 +117,11 @@ struct kv_batch {
     const struct kv_seed_mark *marks;   /* one per put, or NULL; see kv_seed */
 };
 enum kv_result kv_batch_now(struct kv_db *db, const struct kv_batch *batch, size_t *ret_failed);
+
+/* Write the manifest's KV entries and seed files into the database: each entry when its key is not
+ * there, or when the entry has changed since it was last applied. So what guests and users wrote
+ * stays. All or nothing. */
+must_use int kv_seed(struct kv_db *db, const struct manifest *m, struct err *err);
 
 /* "no such key", "precondition failed" ...: for messages. */
 const char *kv_result_text(enum kv_result result);

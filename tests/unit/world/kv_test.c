@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The KV store's rules, by the database on disk. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "unit/test.h"
 #include "unit/world/scratch.h"
 #include "world/kv.h"
 

@@ -33,4 +33,19 @@ static int scratch_remove(void **state)
     return nftw(scratch, scratch_unlink, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The path of a file in it; valid until the next call. */
+static inline const char *scratch_path(const char *name)
+{
+    static char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", scratch, name);
+    return path;
+}
+
+static inline void scratch_write(const char *name, const char *text)
+{
+    FILE *f = fopen(scratch_path(name), "w");
+    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+        abort();
+}
+
 #endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDGECTL_BASE_UTF8_H
+#define EDGECTL_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Is it UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF)? NULs are. */
+bool utf8_valid(const void *text, size_t len);
+
+#endif
