@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the command files share: their own declarations, from commands.def. */
+/* What the command files share: declarations from commands.def, and how help is shown. */
 #ifndef EDGECTL_CMD_CMD_H
 #define EDGECTL_CMD_CMD_H
 
@@ -8,5 +8,8 @@
 #define CMD(name) extern const struct cli_cmd cmd_##name;
 #include "cmd/commands.def"
 #undef CMD
+
+/* The help of one command, or the list of those below `noun` (NULL = all), as payload. */
+void cmd_show_help(struct cli *cli, const struct cli_cmd *cmd, const char *noun);
 
 #endif

@@ -11,7 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include "cli/help.h"
 #include "cli/parse.h"
 #include "cmd/cmd.h"
 
@@ -43,17 +42,6 @@ static void set_up_process(void)
 #endif
 }
 
-static void show_help(const struct cli *cli)
-{
-    struct buf text = BUF_INIT(1 << 20);
-    if (cli->cmd)
-        help_command(&text, cli->cmd);
-    else
-        help_overview(&text, cli->table, cli->noun);
-    out_write(cli->out, text.data, text.len);
-    buf_clear(&text);
-}
-
 static int run_command(struct cli *cli, void *args, struct err *err)
 {
     if (chdir(cli->dir) < 0)
@@ -70,7 +58,7 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
     if (r < 0)
         return r;
     if (cli->help)
-        show_help(cli);
+        cmd_show_help(cli, cli->cmd, cli->noun);
     else if (cli->version)
         r = cmd_version.run(cli, NULL, err);
     else

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* _complete KIND PREFIX: values for the completion scripts, one a line. It reads local files only,
+ * and says nothing when something is wrong with them: a shell is waiting. */
+#include "cmd/cmd.h"
+
+#include <string.h>
+#include "base/embed.h"
+#include "cli/complete.h"
+
+struct complete_args {
+    const char *kind, *prefix;
+};
+
+static const struct cli_arg operands[] = {
+    ARG_STR(struct complete_args, "KIND", kind, COMP_NONE, "what kind of value"),
+    ARG_OPTIONAL(struct complete_args, "PREFIX", prefix, COMP_NONE, "what is typed already"),
+    ARG_END,
+};
+
+static void offer(struct cli *cli, const char *prefix, const char *value, size_t len)
+{
+    size_t typed = prefix ? strlen(prefix) : 0;
+    if (len >= typed && memcmp(value, prefix ? prefix : "", typed) == 0)
+        out_printf(cli->out, "%.*s\n", (int)len, value);
+}
+
+static void offer_templates(struct cli *cli, const char *prefix)
+{
+    const char *before = "";
+    for (size_t i = 0; i < embed_count; i++) {
+        const char *path = embed_files[i].path;
+        size_t len = strcspn(path, "/");
+        if (!path[len] || strncmp(path, before, len + 1) == 0)
+            continue;
+        offer(cli, prefix, path, len);
+        before = path;
+    }
+}
+
+static void offer_commands(struct cli *cli, const char *prefix)
+{
+    const struct cli_cmd *cmd;
+    for (size_t i = 0; (cmd = complete_cmd(cli->table, i)); i++)
+        offer(cli, prefix, cmd->path, strlen(cmd->path));
+}
+
+static int run(struct cli *cli, void *args, struct err *err)
+{
+    (void)err;
+    const struct complete_args *a = args;
+    switch (complete_kind(a->kind)) {
+    case COMP_TEMPLATE:
+        offer_templates(cli, a->prefix);
+        break;
+    case COMP_COMMAND:
+        offer_commands(cli, a->prefix);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+const struct cli_cmd cmd_complete = {
+    .path = "_complete",
+    .group = GRP_TOOL,
+    .summary = "values for the completion scripts",
+    .operands = operands,
+    .args_size = sizeof(struct complete_args),
+    .hidden = true,
+    .run = run,
+};

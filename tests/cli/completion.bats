@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+load ../lib
+
+# The words bash offers for a command line; the cursor is at its end.
+bash_offers() {
+    "$EDGECTL" completion bash >script.bash
+    PATH=$(dirname "$EDGECTL"):$PATH bash --norc -c '
+        . ./script.bash
+        COMP_WORDS=("$@")
+        COMP_CWORD=$(($# - 1))
+        _edgectl
+        printf "%s\n" "${COMPREPLY[@]}"
+    ' bash "$@" | LC_ALL=C sort | tr '\n' ' '
+}
+
+@test "completion: the scripts are valid for their shells" {
+    for shell in bash zsh fish; do
+        edgectl completion $shell
+        expect_status 0
+        [ -n "$output" ]
+        echo "$output" >script
+        command -v $shell >/dev/null || {
+            echo "# $shell is not installed" >&3
+            continue
+        }
+        $shell -n script
+    done
+    edgectl completion csh
+    expect_status 2
+    expect_in "$stderr" "SHELL must be one of bash|zsh|fish, not 'csh'"
+}
+
+@test "completion: bash offers every first word, and only those that fit" {
+    words=$("$EDGECTL" _docs commands | cut -d' ' -f1 | LC_ALL=C sort -u | tr '\n' ' ')
+    [ "$(bash_offers edgectl '')" = "$words" ]
+    [ "$(bash_offers edgectl vers)" = "version " ]
+    [ "$(bash_offers edgectl --json -C /tmp vers)" = "version " ]
+}
+
+@test "completion: bash offers for each command just the options of its help" {
+    while read -r path; do
+        # shellcheck disable=SC2086
+        want=$("$EDGECTL" $path --help | sed -n 's/^  \(-., \|    \)\(--[a-z-]*\).*/\2/p; s/^  \(-C\) .*/\1/p' |
+            LC_ALL=C sort | tr '\n' ' ')
+        # shellcheck disable=SC2086
+        have=$(bash_offers edgectl $path -)
+        [ "$have" = "$want" ] || {
+            echo "$path: $have"
+            echo "help:  $want"
+            return 1
+        }
+    done < <("$EDGECTL" _docs commands)
+}
+
+@test "completion: bash offers values: words, files, folders, commands" {
+    mkdir folder
+    touch file.txt
+    [ "$(bash_offers edgectl completion '')" = "bash fish zsh " ]
+    [ "$(bash_offers edgectl completion b)" = "bash " ]
+    [ "$(bash_offers edgectl version --manifest f)" = "file.txt folder " ]
+    [ "$(bash_offers edgectl version --manifest = f)" = "file.txt folder " ]
+    [ "$(bash_offers edgectl -C f)" = "folder " ]
+    [ "$(bash_offers edgectl help vers)" = "version " ]
+    [ "$(bash_offers edgectl version --json '')" = " " ]
+}
+
+@test "completion: fish offers the same first words" {
+    command -v fish >/dev/null || skip "fish is not installed"
+    "$EDGECTL" completion fish >script.fish
+    words=$("$EDGECTL" _docs commands | cut -d' ' -f1 | LC_ALL=C sort -u | tr '\n' ' ')
+    offered=$(PATH=$(dirname "$EDGECTL"):$PATH fish --no-config -c \
+        'source script.fish; complete -C "edgectl "' | cut -f1 | LC_ALL=C sort -u | tr '\n' ' ')
+    [ "$offered" = "$words" ]
+    [ "$(PATH=$(dirname "$EDGECTL"):$PATH fish --no-config -c \
+        'source script.fish; complete -C "edgectl completion b"' | cut -f1)" = bash ]
+}
+
+@test "completion: values come fast, and errors stay silent" {
+    edgectl _complete no-such-kind ''
+    expect_status 0
+    [ -z "$output$stderr" ]
+    echo 'this is: [not a manifest' >edge.yaml
+    best=1000000
+    for _ in {1..5}; do
+        began=${EPOCHREALTIME/[.,]/}
+        edgectl _complete kv ''
+        took=$((${EPOCHREALTIME/[.,]/} - began))
+        [ "$took" -ge "$best" ] || best=$took
+        expect_status 0
+        [ -z "$output$stderr" ]
+    done
+    echo "$best us"
+    [ "$best" -lt 50000 ]
+}
