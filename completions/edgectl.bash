@@ -14,6 +14,7 @@ _edgectl_takes_value() {
 # PATH/WORD: does the word lead on to a command?
 _edgectl_is_command() {
     case $1 in
+    /validate) ;;
     /completion) ;;
     /help) ;;
     /version) ;;
@@ -23,6 +24,7 @@ _edgectl_is_command() {
 
 _edgectl_options() {
     case $1 in
+    validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     completion) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     help) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     version) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -35,7 +37,7 @@ _edgectl_operand() {
     case "$1:$2" in
     completion:0) kind=words words='bash zsh fish' ;;
     help:*) kind=command ;;
-    :0) words='completion help version' ;;
+    :0) words='validate completion help version' ;;
     *) kind=none ;;
     esac
 }
