@@ -4,6 +4,9 @@
 # COMMAND OPTION: does it take a value, and of which kind?
 _edgectl_takes_value() {
     case "$1:$2" in
+    init:-t | init:--template) kind=template ;;
+    init:--ref) kind=none ;;
+    init:--subdir) kind=none ;;
     *:-C) kind=dir ;;
     *:--manifest) kind=file ;;
     *:--target) kind=target ;;
@@ -14,6 +17,7 @@ _edgectl_takes_value() {
 # PATH/WORD: does the word lead on to a command?
 _edgectl_is_command() {
     case $1 in
+    /init) ;;
     /validate) ;;
     /completion) ;;
     /help) ;;
@@ -24,6 +28,7 @@ _edgectl_is_command() {
 
 _edgectl_options() {
     case $1 in
+    init) words='--template --ref --subdir --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     completion) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     help) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -35,9 +40,10 @@ _edgectl_options() {
 # COMMAND NUMBER: what its operand of that number is
 _edgectl_operand() {
     case "$1:$2" in
+    init:0) kind=dir ;;
     completion:0) kind=words words='bash zsh fish' ;;
     help:*) kind=command ;;
-    :0) words='validate completion help version' ;;
+    :0) words='init validate completion help version' ;;
     *) kind=none ;;
     esac
 }

@@ -9,7 +9,7 @@ function __edgectl_words
             continue
         end
         switch $word
-            case -C --manifest --target --state
+            case -C --manifest --target --state -t --template --ref --subdir
                 set skip 1
             case '-*'
             case '*'
@@ -44,6 +44,12 @@ complete -c edgectl -l json -d 'write JSON'
 complete -c edgectl -l no-input -d 'never ask'
 complete -c edgectl -s h -l help -d 'show help'
 complete -c edgectl -l version -d 'show the version'
+complete -c edgectl -n '__edgectl_at 0' -a init -d 'make a new app from a template'
+complete -c edgectl -n '__edgectl_at any init' -s t -l template -r -a '(__edgectl_values template)' -d 'c, rust, go, js, or the address of a git repository'
+complete -c edgectl -n '__edgectl_at any init' -l ref -r -d 'branch, tag or commit of the repository'
+complete -c edgectl -n '__edgectl_at any init' -l subdir -r -d 'directory of the repository to take'
+complete -c edgectl -n '__edgectl_at any init' -l force -d 'write over files that have the same name'
+complete -c edgectl -n '__edgectl_at 0 init' -a '(__fish_complete_directories (commandline -ct))'
 complete -c edgectl -n '__edgectl_at 0' -a validate -d 'check the manifest and the files it names'
 complete -c edgectl -n '__edgectl_at 0' -a completion -d 'write a completion script for a shell'
 complete -c edgectl -n '__edgectl_at 0 completion' -a 'bash zsh fish'

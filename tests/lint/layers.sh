@@ -8,7 +8,7 @@ set -eu
 layers='0 base rust
 1 cli crypto
 2 net store vcs wasm
-3 manifest
+3 manifest template
 4 world build bundle
 5 guest provider
 6 serve rollout

@@ -258,6 +258,9 @@ static void embedded_bytes_are_the_files_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < embed_count; i++) {
         char path[4096];
+        /* Made while building, not kept: tests/cli/init.bats runs it. */
+        if (strncmp(embed_files[i].path, "prebuilt/", 9) == 0)
+            continue;
         snprintf(path, sizeof path, "templates/%s", embed_files[i].path);
         FILE *f = fopen(path, "rb");
         assert_non_null(f);
