@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the command files share: declarations from commands.def, and how help is shown. */
+/* What the command files share: declarations from commands.def, help, and what the table
+ * says a command needs. */
 #ifndef EDGECTL_CMD_CMD_H
 #define EDGECTL_CMD_CMD_H
 
@@ -11,5 +12,12 @@
 
 /* The help of one command, or the list of those below `noun` (NULL = all), as payload. */
 void cmd_show_help(struct cli *cli, const struct cli_cmd *cmd, const char *noun);
+
+/* Reads the manifest that the global options name; every problem of it is told at once, so that a
+ * failure leaves err->msg empty. */
+must_use int cmd_load_manifest(struct cli *cli, struct manifest **ret_manifest, struct err *err);
+/* What cli->cmd needs, for main: before and after its `run`. */
+must_use int cmd_prepare(struct cli *cli, struct err *err);
+void cmd_release(struct cli *cli);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/embed.h"
 #include "cli/complete.h"
+#include "manifest/manifest.h"
 
 struct complete_args {
     const char *kind, *prefix;
@@ -44,11 +45,40 @@ static void offer_commands(struct cli *cli, const char *prefix)
         offer(cli, prefix, cmd->path, strlen(cmd->path));
 }
 
+static void offer_bindings(struct cli *cli, enum cli_comp kind, const char *prefix)
+{
+    struct manifest *m = NULL;
+    struct manifest_problems problems;
+    int r = manifest_load(".", cli->manifest_file, cli->target, &m, &problems);
+    manifest_problems_clear(&problems);
+    if (r < 0)
+        return;
+    const struct manifest_store *stores = kind == COMP_SECRET ? m->secrets : m->configs;
+    size_t count = kind == COMP_SECRET ? m->secret_count : m->config_count;
+    if (kind == COMP_TARGET)
+        for (size_t i = 0; i < m->target_count; i++)
+            offer(cli, prefix, m->targets[i], strlen(m->targets[i]));
+    else if (kind == COMP_KV)
+        for (size_t i = 0; i < m->kv_count; i++)
+            offer(cli, prefix, m->kv[i].name, strlen(m->kv[i].name));
+    else
+        for (size_t i = 0; i < count; i++)
+            offer(cli, prefix, stores[i].name, strlen(stores[i].name));
+    manifest_unref(m);
+}
+
 static int run(struct cli *cli, void *args, struct err *err)
 {
     (void)err;
     const struct complete_args *a = args;
-    switch (complete_kind(a->kind)) {
+    enum cli_comp kind = complete_kind(a->kind);
+    switch (kind) {
+    case COMP_TARGET:
+    case COMP_KV:
+    case COMP_SECRET:
+    case COMP_CONFIG:
+        offer_bindings(cli, kind, a->prefix);
+        break;
     case COMP_TEMPLATE:
         offer_templates(cli, a->prefix);
         break;

@@ -184,7 +184,8 @@ struct cli {
     const char *dir;                /* -C: already the working directory when `run` is called */
     const char *manifest_file;      /* --manifest, or NULL */
     const char *target;             /* --target, "local" by default */
-    const char *state_dir;          /* see NEED_STATE */
+    const char *state_dir;          /* --state, or NULL; with NEED_STATE the folder's path */
+    char *owned_state_dir;
     bool verbose, quiet, json, no_input, help, version;
     /* See NEED_MANIFEST; else NULL. */
     struct manifest *manifest;

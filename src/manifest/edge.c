@@ -249,6 +249,8 @@ void bind_edge(struct load *l, struct node *root)
     m->limits.wall_ms = bind_duration(limits, "wall");
     m->limits.memory_bytes = (uint64_t)bind_size(limits, "memory");
     m->regions = bind_names(bind_child(root, "regions"), &m->region_count);
+    FOR_CHILDREN (n, bind_child(root, "targets"))
+        *PUSH(m->targets, m->target_count) = xstrdup(n->key);
     m->log_endpoints = bind_names(bind_child(root, "log"), &m->log_endpoint_count);
     m->fastly_keys = bind_names(bind_child(root, "fastly-api-keys"), &m->fastly_key_count);
     check_steps(l, root);

@@ -102,6 +102,7 @@ void manifest_unref(struct manifest *m)
     free_names(m->fastly_keys, m->fastly_key_count);
     free_names(m->log_endpoints, m->log_endpoint_count);
     free_names(m->regions, m->region_count);
+    free_names(m->targets, m->target_count);
     free_names(m->files, m->file_count);
     free_names(m->build.watch, m->build.watch_count);
     free(m->build.command);

@@ -143,6 +143,8 @@ struct manifest {
     } limits;
     char **regions;
     size_t region_count;
+    char **targets;                 /* names below targets: */
+    size_t target_count;
     char **files;                   /* data files it was read from, .env included: watch them */
     size_t file_count;
     struct dotenv *env;             /* the .env file, or NULL; ask manifest_getenv */

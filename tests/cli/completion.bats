@@ -93,3 +93,23 @@ bash_offers() {
     echo "$best us"
     [ "$best" -lt 50000 ]
 }
+
+@test "completion: what the manifest names is offered" {
+    cat >edge.yaml <<'EOF'
+name: x
+build: { artifact: x.wasm }
+kv: { sessions: {}, seats: {}, carts: {} }
+secrets: { api-key: { env: KEY } }
+config: { flags: { beta: "off" } }
+targets: { local: { provider: local }, production: { provider: cloudflare } }
+EOF
+    edgectl _complete kv se
+    [ "$output" = "sessions
+seats" ]
+    edgectl _complete config ''
+    [ "$output" = flags ]
+    edgectl _complete target pro
+    [ "$output" = production ]
+    edgectl _complete template ''
+    expect_in "$output" rust
+}
