@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest/stores.h"
 
+#include <stdlib.h>
+#include "crypto/secret.h"
+#include "world/config.h"
+
 uint32_t table_share(struct table *t, void *ptr)
 {
     for (uint32_t i = 0; i < t->count; i++)
@@ -20,4 +24,18 @@ uint32_t guest_add_text(struct guest *g, const void *text, size_t len)
 bool name_is(const char *name, const uint8_t *text, size_t len)
 {
     return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
+void guest_drop_stores(struct guest *g)
+{
+    for (uint32_t i = 0; i < g->stores.count; i++)
+        config_close(g->stores.list[i]);
+    for (uint32_t i = 0; i < g->secrets.count; i++)
+        secret_unref(g->secrets.list[i]);
+    free(g->stores.list);
+    free(g->secrets.list);
+    /* These point into the app's manifest. */
+    free(g->kv_stores.list);
+    free(g->secret_stores.list);
+    free(g->acls.list);
 }
