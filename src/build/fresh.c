@@ -46,9 +46,9 @@ static bool read_record(const char *state_dir, struct record *ret_record)
     int version;
     json_int_t mtime, size;
     const char *command, *sources;
-    if (!root || json_unpack(root, "{s:i,s:s,s:s,s:I,s:I}", "version", &version, "command", &command,
-                             "sources", &sources, "artifact_mtime_ns", &mtime, "artifact_size",
-                             &size) < 0)
+    if (!root ||
+        json_unpack(root, "{s:i,s:s,s:s,s:I,s:I}", "version", &version, "command", &command,
+                    "sources", &sources, "artifact_mtime_ns", &mtime, "artifact_size", &size) < 0)
         return false;
     if (version != RECORD_VERSION || strlen(command) != HASH_HEX_SIZE - 1 ||
         strlen(sources) != HASH_HEX_SIZE - 1)
@@ -117,8 +117,6 @@ int fresh_record(const struct manifest *m, const char *state_dir, const struct f
     struct stat st;
     if (stat(m->build.artifact, &st) < 0)
         return err_sys(err, ERR_BUILD, errno, "the build command left no %s", m->build.artifact);
-    if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
-        return err_sys(err, ERR_IO, errno, "cannot make the state directory %s", state_dir);
     char command[HASH_HEX_SIZE], sources[HASH_HEX_SIZE];
     hash_hex(at_start->command, command);
     hash_hex(at_start->sources, sources);

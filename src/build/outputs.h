@@ -2,7 +2,8 @@
 /* Telling what people edit from what a build writes among its sources, so that a build does not set
  * off the next one without end. A path that changed while no build ran is edited by people. Changes
  * of other paths during a build are held back until it ends; a path that keeps changing in each of
- * OUTPUTS_STREAK builds in a row is an output. One that later changes by itself is none after all. */
+ * OUTPUTS_STREAK builds in a row is an output. One that later changes by itself is none after
+ * all. */
 #ifndef EDGECTL_BUILD_OUTPUTS_H
 #define EDGECTL_BUILD_OUTPUTS_H
 

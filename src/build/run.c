@@ -227,8 +227,9 @@ static int spawn(struct build_run *run)
     };
     cleanup(free_p) char **env = environment(run->opts.color);
     uv_process_options_t options = {
-        .exit_cb = on_process_exit, .file = "/bin/sh", .args = args, .env = env, .cwd = run->opts.dir,
-        .flags = UV_PROCESS_DETACHED, .stdio_count = 4, .stdio = stdio,
+        .exit_cb = on_process_exit, .file = "/bin/sh", .args = args, .env = env,
+        .cwd = run->opts.dir, .flags = UV_PROCESS_DETACHED,
+        .stdio_count = 4, .stdio = stdio,
     };
     open_pipe(run, &run->output);
     open_pipe(run, &run->guard);

@@ -40,11 +40,12 @@ static bool name_ignored(const char *name, size_t len, bool top)
     static const char *const at_top[] = {"bin", "build", "dist", "out", "pkg"};
     /* vim's probe for a writable directory, emacs' and others' backups */
     static const char *const files[] = {"4913"};
+    static const char *const endings[] = {".swp", ".swx", ".tmp"};
     if (name[0] == '.' || name[0] == '#' || name[len - 1] == '~')
         return true;
-    if (len > 4 && (memcmp(name + len - 4, ".swp", 4) == 0 || memcmp(name + len - 4, ".swx", 4) == 0 ||
-                    memcmp(name + len - 4, ".tmp", 4) == 0))
-        return true;
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+        if (len > 4 && memcmp(name + len - 4, endings[i], 4) == 0)
+            return true;
     return name_is(name, len, anywhere, ARRAY_LEN(anywhere)) ||
            name_is(name, len, files, ARRAY_LEN(files)) ||
            (top && name_is(name, len, at_top, ARRAY_LEN(at_top)));
@@ -66,7 +67,8 @@ static bool rest_ignored(const struct source_set *set, const char *root, const c
 
 bool source_set_has(const struct source_set *set, const char *path)
 {
-    if (set->artifact && strcmp(set->artifact, path) == 0)
+    if ((set->artifact && strcmp(set->artifact, path) == 0) ||
+        (set->manifest && strcmp(set->manifest, path) == 0))
         return false;
     if (set->state_dir && below(set->state_dir, path))
         return false;
@@ -113,6 +115,7 @@ void source_set_init(struct source_set *set, const struct manifest *m, const cha
 {
     *set = (struct source_set){.project = without_slash(m->dir)};
     set->artifact = m->build.artifact ? xstrdup(m->build.artifact) : NULL;
+    set->manifest = m->file ? xstrdup(m->file) : NULL;
     set->state_dir = state_dir ? without_slash(state_dir) : NULL;
     set->whole_project = m->build.watch_count == 0;
     for (size_t i = 0; i < m->build.watch_count; i++)
@@ -129,6 +132,7 @@ void source_set_copy(struct source_set *to, const struct source_set *from)
         to->roots[i] = xstrdup(from->roots[i]);
     to->project = xstrdup(from->project);
     to->artifact = from->artifact ? xstrdup(from->artifact) : NULL;
+    to->manifest = from->manifest ? xstrdup(from->manifest) : NULL;
     to->state_dir = from->state_dir ? xstrdup(from->state_dir) : NULL;
 }
 
@@ -139,6 +143,7 @@ void source_set_clear(struct source_set *set)
     free(set->roots);
     free(set->project);
     free(set->artifact);
+    free(set->manifest);
     free(set->state_dir);
     *set = (struct source_set){0};
 }
@@ -170,7 +175,8 @@ static void close_dir_p(DIR **dir)
         closedir(*dir);
 }
 
-static void walk(struct source_list *list, const struct source_set *set, const char *path, int depth)
+static void walk(struct source_list *list, const struct source_set *set, const char *path,
+                 int depth)
 {
     if (depth > SOURCES_DEPTH_MAX) {
         list->cut = true;

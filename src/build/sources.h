@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which files an artifact is made from, as far as edgectl can know: the manifest's `watch` paths, or
- * the whole project without what tools write there. Not sources:
+/* Which files an artifact is made from, as far as edgectl can know: the manifest's `watch` paths,
+ * or the whole project without what tools write there. Not sources:
  *   - hidden files and directories, editors' backups and swap files;
  *   - target/ and node_modules/ anywhere, and at the top of the project bin/, build/, dist/, out/
  *     and pkg/ (unless `watch` names one of them);
- *   - the artifact and the state directory.
+ *   - the artifact, the state directory and the manifest itself (its command is compared apart).
  * Symbolic links are not followed below a watched path. */
 #ifndef EDGECTL_BUILD_SOURCES_H
 #define EDGECTL_BUILD_SOURCES_H
@@ -25,6 +25,7 @@ struct source_set {
     size_t root_count;
     char *project;          /* the manifest's directory */
     char *artifact;         /* NULL if none */
+    char *manifest;         /* NULL if none */
     char *state_dir;        /* NULL if none */
     bool whole_project;     /* the manifest names no paths */
 };

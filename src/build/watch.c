@@ -103,8 +103,10 @@ static void add_to_burst(struct watch *w, enum watch_kind kind, const char *path
     if (!w->burst.kinds)
         w->burst_started_ns = now;
     pending_add(&w->burst, kind, path);
-    int64_t left = w->burst_started_ns + burst_ns - now;
-    timer_start(w->loop, &w->timer, left < quiet_ns ? (left > 0 ? left : 0) : quiet_ns, on_quiet, w);
+    int64_t wait = w->burst_started_ns + burst_ns - now;
+    if (wait > quiet_ns)
+        wait = quiet_ns;
+    timer_start(w->loop, &w->timer, wait > 0 ? wait : 0, on_quiet, w);
 }
 
 static void changed(struct watch *w, const char *path)
@@ -485,7 +487,7 @@ static void on_held(void *env, const char *path, bool is_output)
         add_to_burst(w, WATCH_SOURCE, path);
         return;
     }
-    cleanup(free_p) char *text = xasprintf("every build writes %s: it is not watched any more", path);
+    cleanup(free_p) char *text = xasprintf("every build writes %s: it is watched no more", path);
     note(w, text);
 }
 

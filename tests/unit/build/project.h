@@ -58,6 +58,7 @@ static inline void project_init(struct project *p)
         abort();
     snprintf(p->manifest_file, sizeof(p->manifest_file), "%s/edge.yaml", p->dir);
     snprintf(p->artifact, sizeof(p->artifact), "%s/target/wasm/app.wasm", p->dir);
+    p->m.refs = 1;
     p->m.kind = MANIFEST_EDGE;
     p->m.dir = p->dir;
     p->m.file = p->manifest_file;
@@ -65,6 +66,7 @@ static inline void project_init(struct project *p)
     p->m.build.command = (char *)"true";
     p->m.build.dir = p->dir;
     project_write(p, "edge.yaml", "name: test\n");
+    project_write(p, ".edgectl/.gitignore", "*\n");
     project_write(p, "src/main.c", "int main;\n");
 }
 

@@ -82,7 +82,8 @@ static void seen_clear(struct seen *s)
 static void test_output_and_status(void **state)
 {
     (void)state;
-    cleanup(seen_clear) struct seen s = run("echo out; echo err >&2; printf 'no end'; exit 3", NULL);
+    cleanup(seen_clear) struct seen s = run("echo out; echo err >&2; printf 'no end'; exit 3",
+                                        NULL);
     assert_string_equal(buf_str(&s.lines), "out\nerr\nno end\n");
     assert_string_equal(s.tail, "out\nerr\nno end\n");
     assert_false(s.result.ok);
@@ -196,7 +197,7 @@ static void test_cancel_takes_children_along(void **state)
 static void test_cancel_of_the_deaf(void **state)
 {
     (void)state;
-    cleanup(seen_clear) struct seen s = run("trap '' TERM; echo ready; sleep 1000; sleep 1000", "ready");
+    cleanup(seen_clear) struct seen s = run("trap '' TERM; echo ready; sleep 1000; sleep 99", "ready");
     assert_true(s.result.cancelled);
     assert_int_equal(s.result.signal, SIGKILL);
 }
