@@ -74,9 +74,9 @@ struct look {
 
 static const struct look looks[] = {
     {"\x7f" "ELF", 4, "a native program",
-     "build for WebAssembly: cargo build --target wasm32-wasip1, or GOOS=wasip1 GOARCH=wasm go build"},
+     "build for WebAssembly: cargo build --target wasm32-wasip1, GOOS=wasip1 GOARCH=wasm go build"},
     {"\xcf\xfa\xed\xfe", 4, "a native program",
-     "build for WebAssembly: cargo build --target wasm32-wasip1, or GOOS=wasip1 GOARCH=wasm go build"},
+     "build for WebAssembly: cargo build --target wasm32-wasip1, GOOS=wasip1 GOARCH=wasm go build"},
     {"!<arch>", 7, "a static library",
      "name the linked program; in Rust a [[bin]] target, not a library"},
     {"\x1f\x8b", 2, "a gzip archive",
@@ -101,8 +101,8 @@ static int other_error(const uint8_t *bytes, size_t len, const char *path, struc
         err_hint(err, "the build may have been stopped while it wrote: run it again");
         return r;
     }
-    r = err_set(err, ERR_BUILD, "%s is not a WebAssembly module: it does not begin with 00 61 73 6d",
-                path);
+    r = err_set(err, ERR_BUILD, "%s is not a WebAssembly module: it does not begin with"
+                " 00 61 73 6d", path);
     err_hint(err, "name the .wasm file that the build writes");
     return r;
 }
@@ -119,8 +119,8 @@ int module_format_error(const uint8_t *bytes, size_t len, const char *path, stru
         return r;
     case MODULE_COMPONENT:
         r = err_set(err, ERR_BUILD, "%s is a WebAssembly component, not a core module", path);
-        err_hint(err, "build a core module with WASI preview 1: in Rust --target wasm32-wasip1 instead"
-                 " of wasm32-wasip2, elsewhere leave out the step that makes a component");
+        err_hint(err, "build a core module with WASI preview 1: in Rust --target wasm32-wasip1"
+                 " instead of wasm32-wasip2, elsewhere leave out the step that makes a component");
         return r;
     case MODULE_TEXT:
         r = err_set(err, ERR_BUILD, "%s is WebAssembly text, not a binary module", path);
@@ -147,12 +147,12 @@ static void check_start(const struct module_info *info, struct err *err)
         err_hint(err, "let the toolchain make _start: link it as a program (a WASI command)");
     } else if (!start && module_info_export(info, "_initialize")) {
         err_set(err, ERR_BUILD, "the module is a library (a WASI reactor): it has no _start");
-        err_hint(err, "build a program: in Rust a binary (src/main.rs) without crate-type cdylib, in Go"
-                 " without -buildmode=c-shared, with clang without -mexec-model=reactor");
+        err_hint(err, "build a program: in Rust a binary (src/main.rs) without crate-type cdylib,"
+                 " in Go without -buildmode=c-shared, with clang without -mexec-model=reactor");
     } else if (!start) {
         err_set(err, ERR_BUILD, "the module has no entry point: it exports no function _start");
-        err_hint(err, "build a program, not a library: in Rust src/main.rs with fn main, in C a main()"
-                 " and no -nostartfiles, -Wl,--no-entry");
+        err_hint(err, "build a program, not a library: in Rust src/main.rs with fn main, in C a"
+                 " main() and no -nostartfiles, -Wl,--no-entry");
     }
 }
 
@@ -166,10 +166,11 @@ static void check_memory(const struct module_info *info, struct err *err)
     } else if (info->memory_count == 0) {
         if (info->import_count == 0)    /* calls nothing, needs none */
             return;
-        err_set(err, ERR_BUILD, "the module has no memory: the edge's calls cannot pass it anything");
+        err_set(err, ERR_BUILD, "the module has no memory: the edge's calls can pass it nothing");
         err_hint(err, "export a memory named \"memory\"");
     } else if (info->memory_count > 1) {
-        err_set(err, ERR_BUILD, "the module has %u memories; the edge gives one", info->memory_count);
+        err_set(err, ERR_BUILD, "the module has %u memories; the edge gives one",
+                info->memory_count);
         err_hint(err, "link without the multi-memory feature");
     } else if (m->is64 || m->shared || m->custom_page) {
         err_set(err, ERR_BUILD, "the module's memory is %s; the edge gives a plain 32-bit one",
@@ -178,8 +179,8 @@ static void check_memory(const struct module_info *info, struct err *err)
                  "build for wasm32-wasip1 without threads");
     } else if (info->import_count && (!memory || memory->kind != MODULE_MEMORY)) {
         err_set(err, ERR_BUILD, "the module does not export its memory as \"memory\"");
-        err_hint(err, "without it the edge's calls cannot pass anything; link with --export-memory or"
-                 " (export \"memory\" (memory 0))");
+        err_hint(err, "without it the edge's calls can pass nothing; link with --export-memory, or"
+                 " write (export \"memory\" (memory 0))");
     }
 }
 

@@ -381,7 +381,8 @@ static int scan_section(struct scan *s, const struct wasm_section *section)
     return 0;
 }
 
-int module_info_read(const uint8_t *bytes, size_t len, struct module_info *ret_info, struct err *err)
+int module_info_read(const uint8_t *bytes, size_t len, struct module_info *ret_info,
+                     struct err *err)
 {
     if (module_format(bytes, len) != MODULE_CORE)
         return module_format_error(bytes, len, NULL, err);
@@ -428,7 +429,8 @@ void module_info_clear(struct module_info *info)
     *info = (struct module_info){0};
 }
 
-const struct module_export *module_info_export(const struct module_info *info, const char *name_text)
+const struct module_export *module_info_export(const struct module_info *info,
+                                               const char *name_text)
 {
     for (size_t i = 0; i < info->export_count; i++)
         if (strcmp(info->exports[i].name, name_text) == 0)

@@ -61,7 +61,7 @@ struct wasm_limits wasm_memory_limits(struct wasm_cursor *c);
 /* A table type is skipped, its element type included. */
 void wasm_skip_table(struct wasm_cursor *c);
 /* The next section; false at the end of the range, or when the cursor turned bad. A section that
- * claims to go beyond the range makes it bad, with s filled in and s->end as claimed (saturated). */
+ * claims to go beyond the range makes it bad, with s filled in and s->end as claimed. */
 bool wasm_next_section(struct wasm_cursor *c, struct wasm_section *s);
 
 /* Write an unsigned LEB128; returns the bytes used, at most 10. */
