@@ -113,6 +113,8 @@ static void refuse_message(struct http1 *h, int status, const char *why)
 
 static bool receive_body(struct http1 *h)
 {
+    if (h->cur_len == 0)
+        return false;
     size_t body_len = 0;
     const char *why = NULL;
     ssize_t used = http1_decode(&h->decoder, h->cur, h->cur_len, &body_len,
@@ -172,21 +174,22 @@ static void skip_empty_lines(struct http1 *h)
     while (h->cur_len >= 2 && h->cur[0] == '\r' && h->cur[1] == '\n') {
         h->cur += 2;
         h->cur_len -= 2;
+        h->searched = 0;
     }
 }
 
 static bool receive_head(struct http1 *h)
 {
     struct http1_refusal no = {400, "this is not an HTTP/1 request head"};
-    if (h->searched == 0)
-        skip_empty_lines(h);
+    skip_empty_lines(h);
     if (h->cur_len == 0)
         return false;
     ssize_t used = 0;
-    /* A head that trickles in is parsed when it first appears and when it has ended. */
+    /* A head that trickles in is parsed when it first appears and when it has ended: each time
+     * would be quadratic. */
     if (h->cur[0] == '\n') {
         used = -1;
-    } else if (h->searched == 0 || http1_head_ends(h->cur, h->cur_len, h->searched)) {
+    } else if (h->searched == 0 || h->eof || http1_head_ends(h->cur, h->cur_len, h->searched)) {
         struct exchange *ex = exchange_new(h->env->loop, &http1_wire, h);
         used = http1_read_head(h->cur, h->cur_len, h->env->scheme, h->env->authority, ex, &h->req, &no);
         if (used > 0) {
