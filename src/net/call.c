@@ -182,6 +182,10 @@ static void on_work(void *env)
         call_abandon(call, "not wanted any more");
         return;
     }
+    if (call->down.cut && call->running) {
+        call_end(call, CURLE_OK);
+        return;
+    }
     if (call->down.quiet)
         response_check_quiet(call);
     if (call->up.paused && call->up.readable)
@@ -247,6 +251,8 @@ static int on_connected(void *env, char *ip, char *local_ip, int port, int local
 {
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     struct net_call *call = env;
+    if (request_spent(call))
+        return CURL_PREREQFUNC_ABORT; /* a second try, on a new connection */
     if (call->loads_addresses)
         call->origin->loaded_until_ns = clock_mono_ns() + LOADED_NS;
     long fresh = 1;

@@ -101,6 +101,18 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     client_pump(c);
 }
 
+static void free_sock(uv_handle_t *handle)
+{
+    free(container_of((uv_poll_t *)handle, struct sock, poll));
+}
+
+static void drop_sock(struct sock *s)
+{
+    s->client->socks[s->fd] = NULL;
+    uv_poll_stop(&s->poll);
+    uv_close((uv_handle_t *)&s->poll, free_sock);
+}
+
 /* CURLMOPT_SOCKETFUNCTION */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *env, void *socket_env)
 {
@@ -122,7 +134,40 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *env, void *so
         s->call = call;
     else if (call && s->call == call)
         response_quiet(call, fd);
+    /* One that was never read from has failed to connect: curl (7.88) closes, or has closed, such
+     * a socket without a word. */
+    if (!wanted && !s->call)
+        drop_sock(s);
     return 0;
+}
+
+/* CURLOPT_OPENSOCKETFUNCTION. A socket that curl closed without a word may have had the same
+ * number, and curl then takes what it asked for that one as still in force. */
+curl_socket_t client_open_socket(void *env, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct net_client *c = env;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    struct sock *old = fd >= 0 ? find_sock(c, fd) : NULL;
+    if (old) {
+        int wanted = old->wanted;
+        drop_sock(old);
+        struct sock *s = add_sock(c, fd);
+        if (s) {
+            s->wanted = wanted;
+            watch(s, wanted);
+        }
+    }
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+/* CURLOPT_CLOSESOCKETFUNCTION */
+int client_close_socket(void *env, curl_socket_t fd)
+{
+    struct sock *s = find_sock(env, fd);
+    if (s)
+        drop_sock(s);
+    return close(fd);
 }
 
 bool client_stopped_reading(struct net_client *c, curl_socket_t fd)
@@ -131,24 +176,6 @@ bool client_stopped_reading(struct net_client *c, curl_socket_t fd)
     char byte;
     return s && !(s->wanted & UV_READABLE) &&
            recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
-}
-
-static void free_sock(uv_handle_t *handle)
-{
-    free(container_of((uv_poll_t *)handle, struct sock, poll));
-}
-
-/* CURLOPT_CLOSESOCKETFUNCTION */
-int client_close_socket(void *env, curl_socket_t fd)
-{
-    struct net_client *c = env;
-    struct sock *s = find_sock(c, fd);
-    if (s) {
-        c->socks[fd] = NULL;
-        uv_poll_stop(&s->poll);
-        uv_close((uv_handle_t *)&s->poll, free_sock);
-    }
-    return close(fd);
 }
 
 /* --- running curl --- */

@@ -104,7 +104,7 @@ static void from_transfer(const struct net_call *call, CURLcode code, struct net
 {
     if (alert_received(call, f))
         return;
-    if (call->down.in_head) {
+    if (call->down.head_bytes > 0) {
         put(call, f, NET_HTTP_INCOMPLETE_RESPONSE, "the connection ended within the response head");
         return;
     }
@@ -124,6 +124,9 @@ void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure 
         return;
     }
     switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK:
+        put(call, f, NET_CONNECTION_TERMINATED, "the connection was closed without a response");
+        return;
     case CURLE_OK:
     case CURLE_PARTIAL_FILE:
         put(call, f, NET_HTTP_INCOMPLETE_RESPONSE, "the response head was cut short");
@@ -171,7 +174,10 @@ void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure 
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_UPLOAD_FAILED:
-        put(call, f, NET_HTTP_PROTOCOL_ERROR, detail(call, code));
+        put(call, f,
+            strstr(call->errors, "response code") ? NET_HTTP_RESPONSE_STATUS_INVALID
+                                                  : NET_HTTP_PROTOCOL_ERROR,
+            detail(call, code));
         return;
     default:
         put(call, f, NET_INTERNAL_ERROR, detail(call, code));

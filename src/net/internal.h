@@ -55,6 +55,7 @@ struct upload {
     size_t inline_len;
     int64_t left;                   /* bytes still to send, -1 = chunked */
     bool paused, readable, ended, broken;
+    bool trailing;                  /* chunked with trailers by curl's callback */
     /* What went out on a reused connection, for sending again on a fresh one if it turns out to
      * be dead. */
     bool replayable;
@@ -70,6 +71,7 @@ struct download {
     int64_t left;                   /* by Content-Length, -1 = unknown */
     bool in_head, head_done, bodiless, paused;
     bool complete;                  /* all of the body has come, curl may be busy still */
+    bool cut;                       /* curl waits for a body that does not come */
     bool quiet;                     /* see response_quiet */
     curl_socket_t quiet_fd;
     const char *broken;             /* why the call gave up on the body */
@@ -77,11 +79,10 @@ struct download {
 
 /* What an easy handle is set to, to save setting it again. */
 struct call_settings {
-    char method[16];                /* "" = not a custom one, or too long to remember */
-    bool custom;
-    int kind, head;                 /* -1 = unknown */
-    long connect_ms, idle_s;
-    bool fresh;
+    char method[16];                /* "" = unknown, or too long to remember */
+    int kind;                       /* enum upload_kind, -1 = unknown */
+    long connect_ms, idle_s;        /* -1 = unknown */
+    bool no_body, fresh;
 };
 
 struct net_call {
@@ -113,7 +114,8 @@ struct net_call {
 void client_kick(struct net_client *c);
 /* Act on finished transfers, call `done` for ready calls. Never inside a curl callback. */
 void client_pump(struct net_client *c);
-/* CURLOPT_CLOSESOCKETFUNCTION; env is the client. */
+/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; env is the client. */
+curl_socket_t client_open_socket(void *env, curlsocktype purpose, struct curl_sockaddr *address);
 int client_close_socket(void *env, curl_socket_t fd);
 /* True if the connection is open, nothing has come in, and curl does not want to read. */
 bool client_stopped_reading(struct net_client *c, curl_socket_t fd);
@@ -143,6 +145,8 @@ void call_free(struct net_call *call);
 bool request_prepare(struct net_call *call, const struct net_request *request);
 /* Callbacks for a new easy handle. */
 void request_hook(struct net_call *call);
+/* True if the easy handle must not send another request, not even the same one again. */
+bool request_spent(const struct net_call *call);
 /* There is more to send, or the end. */
 void request_resume(struct net_call *call);
 /* The request body is not wanted any more. */

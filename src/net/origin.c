@@ -231,6 +231,8 @@ static void set_up(struct origin *o, struct net_call *call)
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, o->target.http2 ? 1L : 0L);
     if (o->target.tls)
         set_up_tls(o, easy);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, client_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call->client);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, client_close_socket);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call->client);
     call_hook(call);
@@ -250,7 +252,7 @@ struct net_call *origin_take_call(struct origin *o)
         call = xnew(struct net_call);
         call->client = c;
         call->origin = o;
-        call->settings = (struct call_settings){.kind = -1, .head = -1, .connect_ms = -1, .idle_s = -1};
+        call->settings = (struct call_settings){.kind = -1, .connect_ms = -1, .idle_s = -1};
         call->easy = curl_easy_init();
         if (!call->easy)
             abort(); /* out of memory */
@@ -267,7 +269,7 @@ void origin_give_call(struct net_call *call)
     struct net_client *c = call->client;
     TAILQ_REMOVE(&c->calls, call, link);
     o->calls--;
-    if (c->idle_count >= MAX_IDLE) {
+    if (c->idle_count >= MAX_IDLE || request_spent(call)) {
         call_free(call);
         return;
     }

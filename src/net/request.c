@@ -336,6 +336,7 @@ static size_t on_read(char *to, size_t one, size_t cap, void *env)
     struct net_call *call = env;
     struct upload *up = &call->up;
     cap *= one;
+    up->paused = false;
     if (!call->down.head_done)
         call_watch(call, call->first_byte_ms);
     if (up->replay_pos < up->replay_len) {
@@ -364,6 +365,13 @@ static size_t on_read(char *to, size_t one, size_t cap, void *env)
     }
     up->ended = true;
     return 0;
+}
+
+/* Curl (7.88) never takes its trailer state back to the start: a second chunked upload by the same
+ * handle would write outside its buffer. */
+bool request_spent(const struct net_call *call)
+{
+    return call->up.trailing && call->up.ended;
 }
 
 void request_resume(struct net_call *call)
@@ -417,17 +425,20 @@ static void set_kind(struct net_call *call)
 {
     struct call_settings *s = &call->settings;
     struct upload *up = &call->up;
-    if (s->kind != (int)up->kind || s->head != call->is_head || call->is_head) {
-        /* These switch each other, so the order matters: the method, then "no body comes back". */
+    bool no_body = call->is_head && up->kind == UPLOAD_NONE;
+    if (s->kind != (int)up->kind || s->no_body != no_body) {
+        /* These switch each other, so the order matters. A stream with old POSTFIELDS about would
+         * not be rewound before it is sent again. */
+        curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, NULL);
         curl_easy_setopt(call->easy, CURLOPT_UPLOAD, (long)(up->kind == UPLOAD_STREAM));
         if (up->kind == UPLOAD_NONE)
             curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
         if (up->kind == UPLOAD_INLINE)
             curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
-        if (call->is_head)
+        if (no_body)
             curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
         s->kind = (int)up->kind;
-        s->head = call->is_head;
+        s->no_body = no_body;
     }
     if (up->kind == UPLOAD_INLINE) {
         curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)up->inline_len);
@@ -435,9 +446,8 @@ static void set_kind(struct net_call *call)
     }
     if (up->kind == UPLOAD_STREAM) {
         curl_easy_setopt(call->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)up->left);
-        /* Curl clears these after each use. */
-        bool chunked = up->left < 0;
-        curl_easy_setopt(call->easy, CURLOPT_TRAILERFUNCTION, chunked ? on_trailers : NULL);
+        up->trailing = up->left < 0 && !call->origin->target.http2;
+        curl_easy_setopt(call->easy, CURLOPT_TRAILERFUNCTION, up->trailing ? on_trailers : NULL);
         curl_easy_setopt(call->easy, CURLOPT_TRAILERDATA, call);
     }
 }

@@ -147,9 +147,13 @@ static void head_complete(struct net_call *call)
     } else if (d->left >= 0 && !d->bodiless) {
         body_set_length(d->body, (uint64_t)d->left);
     }
+    call_watch(call, call->between_bytes_ms);
     if (d->bodiless || d->left == 0)
         finish_body(call);
-    call_watch(call, call->between_bytes_ms);
+    /* Curl cannot send a body with HEAD and expect none back. */
+    d->cut = call->is_head && call->up.kind != UPLOAD_NONE;
+    if (d->cut)
+        loop_defer(call->client->loop, &call->work);
     call_ready(call);
 }
 

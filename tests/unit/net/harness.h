@@ -249,6 +249,13 @@ static void on_done(void *env, struct net_response *response, const struct net_f
     on_outcome_readable(o);
 }
 
+/* Begin to read a body that was held. */
+UNUSED static void read_held(struct outcome *o)
+{
+    body_on_readable(o->response->body, on_outcome_readable, o);
+    on_outcome_readable(o);
+}
+
 UNUSED static void outcome_init(struct outcome *o, struct world *w)
 {
     *o = (struct outcome){.world = w, .body = BUF_INIT(4 << 20)};
