@@ -50,6 +50,8 @@ UNIT_BIN = $(UNIT:%_test.c=$(BUILD)/%)
 # Programs that tests run: guests, clients, load (each one file).
 TOOL = $(wildcard tests/tools/*.c)
 TOOL_BIN = $(TOOL:%.c=$(BUILD)/%)
+FUZZ = $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN = $(FUZZ:%.c=$(BUILD)/%)
 
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-5s %s\n')
@@ -125,7 +127,14 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libedge.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libedge.a $(LDLIBS)
 
-tests: all $(UNIT_BIN) $(TOOL_BIN) ## build the tests, run none
+# With libFuzzer for `make fuzz`; else a program that goes through files once.
+FUZZ_MAIN = tests/fuzz/replay.c
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(filter %.c,$(FUZZ_MAIN)) $(BUILD)/libedge.a
+	$(say) FUZZ $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(BUILD)/libedge.a $(LDLIBS)
+
+tests: all $(UNIT_BIN) $(TOOL_BIN) $(FUZZ_BIN) ## build the tests, run none
 
 quick: tests ## the tests that take under a minute: lint, unit, command line
 	BUILD=$(BUILD) tests/run quick
@@ -142,8 +151,13 @@ check-san: deps ## every test under AddressSanitizer and UBSan
 check-tsan: deps ## every test under ThreadSanitizer
 	$(MAKE) -j$(JOBS) $(TSAN) check-built
 
-fuzz: ## each fuzzer for T seconds (T=60)
-	BUILD=$(BUILD) CACHE=$(CACHE) tests/fuzz/run $(T)
+fuzz: deps ## each fuzzer for T seconds (T=60)
+	$(MAKE) -j$(JOBS) CC=clang-19 BUILD=$(BUILD)/fuzz OPT='-O1 -g' FUZZ_MAIN=-fsanitize=fuzzer \
+	    EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	    -DEDGE_THREAD_FIBERS=1' fuzz-built
+	BUILD=$(BUILD)/fuzz CACHE=$(CACHE) tests/fuzz/run $(T)
+
+fuzz-built: $(FUZZ_BIN)
 
 lint: ## check the source: layers, banned calls, sizes, licence lines
 	tests/lint/run
@@ -200,5 +214,5 @@ help: ## list the targets
 
 -include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:%=%.d) $(TOOL_BIN:%=%.d)
 
-.PHONY: all debug asan tsan tests quick check check-built check-san check-tsan fuzz lint demo bench \
+.PHONY: all debug asan tsan tests quick check check-built check-san check-tsan fuzz fuzz-built lint demo bench \
         deps deps-build docs check-docs install uninstall clean help FORCE
