@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/complete.h"
 #include "cli/man.h"
+#include "manifest/doc.h"
 
 enum { DOC_MAX = 1 << 22 };
 
@@ -77,6 +78,23 @@ static int man_page(struct cli *cli, const struct docs_args *a, const struct cli
     return r;
 }
 
+/* The manifest's page, and its schema for editors, from the key table. */
+static int manifest_pages(const struct docs_args *a, struct err *err)
+{
+    struct buf prose = BUF_INIT(DOC_MAX), page = BUF_INIT(DOC_MAX), schema = BUF_INIT(DOC_MAX);
+    if (a->prose)
+        read_prose(a->prose, "edge.yaml", &prose);
+    manifest_doc_man(&page, prose.data);
+    manifest_doc_schema(&schema);
+    int r = write_page(a->dir, "edge.yaml.5", &page, err);
+    if (r == 0)
+        r = write_page(a->dir, "edge.schema.json", &schema, err);
+    buf_clear(&prose);
+    buf_clear(&page);
+    buf_clear(&schema);
+    return r;
+}
+
 static int man_pages(struct cli *cli, const struct docs_args *a, struct err *err)
 {
     if (!a->dir)
@@ -85,7 +103,7 @@ static int man_pages(struct cli *cli, const struct docs_args *a, struct err *err
     const struct cli_cmd *cmd;
     for (size_t i = 0; r == 0 && (cmd = complete_cmd(cli->table, i)); i++)
         r = man_page(cli, a, cmd, err);
-    return r;
+    return r == 0 ? manifest_pages(a, err) : r;
 }
 
 static int run(struct cli *cli, void *args, struct err *err)
