@@ -39,7 +39,7 @@ static void mismatch(struct walk *w, struct node *n, const struct manifest_key *
     char expected[256], quoted[128] = "";
     key_expected(k, expected, sizeof expected);
     const char *text = n->written ? n->written : n->text;
-    if (text && !(k->flags & KEY_SECRET))
+    if (text && n->kind != NODE_NULL && !(k->flags & KEY_SECRET))
         snprintf(quoted, sizeof quoted, ", not '%.60s%s'", text, strlen(text) > 60 ? "..." : "");
     else if (!text && !why)
         snprintf(quoted, sizeof quoted, ", not %s", node_kind_name(n->kind));
@@ -196,7 +196,7 @@ static void unknown_key(struct walk *w, struct node *n, const struct manifest_ke
     }
     if (parent && (parent->flags & KEY_OPEN)) {
         if ((parent->flags & KEY_HINTS) && near.best) {
-            warning_at(w->l, n, "unknown key '%s' is ignored", n->key);
+            warning_at_key(w->l, n, "unknown key '%s' is ignored", n->key);
             problem_hint(w->l, "did you mean '%s'?", near.best);
         }
         return;
@@ -327,10 +327,13 @@ static void walk_node(struct walk *w, struct node *n, const struct manifest_key 
         walk_map(w, n, k);
     } else if (n->kind == NODE_LIST && (k->types & KT_LIST)) {
         walk_list(w, n);
+    } else if (w->required && n->kind == NODE_NULL && (k->types & KT_MAP) && !w->in_target) {
+        need(w, n);
     } else if (w->required || (n->kind == NODE_MAP && (k->types & KT_ANY_MAP))) {
         return;
     } else if (n->kind == NODE_NULL) {
-        if (!(k->types & (KT_NULL | KT_MAP | KT_DICT | KT_LIST | KT_ANY_MAP)))
+        /* Nothing is an empty map or list, unless it might as well be a text. */
+        if (!(k->types & KT_NULL) && (k->types & KT_SCALARS))
             mismatch(w, n, k, "it has no value");
     } else if (n->kind == NODE_MAP || n->kind == NODE_LIST) {
         mismatch(w, n, k, NULL);

@@ -4,6 +4,13 @@
 #include <string.h>
 #include "manifest/bind.h"
 
+/* Something stands there, right or wrong: what is wrong with it has been said. */
+static bool has(const struct node *map, const char *key)
+{
+    const struct node *n = node_child(map, key);
+    return n && n->kind != NODE_NULL;
+}
+
 static char *path_of(struct load *l, const struct node *map, const char *key)
 {
     cleanup(free_p) char *text = bind_text(map, key);
@@ -38,8 +45,8 @@ static void bind_backend(struct load *l, struct node *n)
     b->no_sni = !bind_bool(n, "sni", true);
     b->ca_pem = bind_pem(l, bind_child(n, "ca"), "CERTIFICATE");
     struct node *cert = bind_child(n, "client-cert"), *key = bind_child(n, "client-key");
-    if (!cert != !key)
-        problem_at(l, cert ? cert : key, "client-cert and client-key belong together");
+    if (has(n, "client-cert") != has(n, "client-key"))
+        problem_at(l, n, "client-cert and client-key belong together");
     b->client_cert_pem = bind_pem(l, cert, "CERTIFICATE");
     b->client_key_pem = bind_pem(l, key, "PRIVATE KEY");
     b->http2 = bind_bool(n, "http2", false);
@@ -61,7 +68,7 @@ static void bind_kv_entry(struct load *l, struct node *n, struct manifest_kv *kv
         return;
     }
     struct node *text = bind_child(n, "text"), *file = bind_child(n, "file");
-    if (!text == !file) {
+    if (has(n, "text") == has(n, "file")) {
         problem_at(l, n, "entry '%s' needs one of 'text' and 'file'%s", n->key,
                    text ? ", not both" : "");
         return;
@@ -112,7 +119,7 @@ static void bind_secret(struct load *l, struct node *n, struct manifest_store *s
         return;
     struct node *env = bind_child(n, "env"), *file = bind_child(n, "file"),
                 *value = bind_child(n, "value");
-    if (!!env + !!file + !!value != 1) {
+    if (has(n, "env") + has(n, "file") + has(n, "value") != 1) {
         problem_at(l, n, "secret '%s' needs one of 'env', 'file' and 'value'", n->key);
         problem_hint(l, "leave it empty to set it with: edgectl secret put %s", n->key);
     } else if (env) {
@@ -121,7 +128,7 @@ static void bind_secret(struct load *l, struct node *n, struct manifest_store *s
             warning_at(l, env, "environment variable %s is not set", env->text);
     } else if (file) {
         p->value.file = bind_file(l, file);
-    } else {
+    } else if (value) {
         p->value = bind_source_text(value);
     }
 }
@@ -130,6 +137,13 @@ static void bind_secret_store(struct load *l, struct node *n, const char *name)
 {
     struct manifest_store *s = PUSH(l->m->secrets, l->m->secret_count);
     s->name = xstrdup(name);
+    struct node *file = bind_child(n, "file");
+    if (file && file->kind != NODE_MAP && strcmp(name, "secrets") != 0) {
+        if (n->count > 1)
+            problem_at(l, file, "a file must be the only key of secret store '%s'", name);
+        bind_store_file(l, file, s, MANIFEST_SECRET);
+        return;
+    }
     FOR_CHILDREN (e, n)
         bind_secret(l, e, s);
 }
@@ -188,7 +202,7 @@ static void bind_acl(struct load *l, struct node *n)
     a->name = xstrdup(n->key);
     struct node *file = n->kind == NODE_MAP ? bind_child(n, "file") : n;
     const struct node *entries = bind_child(n, "entries");
-    if (!file == !entries)
+    if (n->kind == NODE_MAP && has(n, "file") == has(n, "entries"))
         problem_at(l, n, "ACL '%s' needs one of 'file' and 'entries'", n->key);
     else if (file)
         bind_acl_file(l, file, a);

@@ -35,7 +35,8 @@ static bool expand_one(struct load *l, struct node *n, const char *s, size_t len
         return buf_add(out, dflt + 2, len - name_len - 2);
     if (!value) {
         problem_at(l, n, "environment variable %s is not set", name);
-        problem_hint(l, "set it, put it in .env beside the manifest, or write ${%s:-default}", name);
+        problem_hint(l, "set it, put it in .env beside the manifest, or write ${%s:-default}",
+                     name);
         return false;
     }
     return buf_add_str(out, value);

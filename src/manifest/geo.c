@@ -22,7 +22,8 @@ const char *manifest_geo_lookup(const struct manifest *m, const uint8_t *octets,
     const struct manifest_geo *best = NULL;
     for (size_t i = 0; i < m->geo_count; i++) {
         const struct manifest_geo *g = &m->geo[i];
-        if (ip_prefix_match(&g->prefix, octets, len) && (!best || g->prefix.bits >= best->prefix.bits))
+        if (ip_prefix_match(&g->prefix, octets, len) &&
+            (!best || g->prefix.bits >= best->prefix.bits))
             best = g;
     }
     if (best)

@@ -25,6 +25,7 @@ void problem_at_key(struct load *l, struct node *n, const char *fmt, ...) printf
 void problem_hint(struct load *l, const char *fmt, ...) printf_like(2, 3);
 /* A remark that does not stop anything (its code is ERR_NONE). */
 void warning_at(struct load *l, const struct node *n, const char *fmt, ...) printf_like(3, 4);
+void warning_at_key(struct load *l, const struct node *n, const char *fmt, ...) printf_like(3, 4);
 /* Takes over an error that has its own place (another file), or gets the node's (which may be
  * NULL). */
 void problem_err(struct load *l, struct node *n, const struct err *err);

@@ -305,11 +305,16 @@ static struct node *find_target(struct load *l, struct node *root)
         return target;
     struct err err = {0};
     struct nearest near = {.word = l->target};
-    for (size_t i = 0; targets && i < targets->count; i++)
+    cleanup(buf_clear) struct buf known = BUF_INIT(400);
+    for (size_t i = 0; targets && targets->kind == NODE_MAP && i < targets->count; i++) {
         nearest_offer(&near, targets->items[i]->key);
+        buf_printf(&known, "%s%s", i ? ", " : "", targets->items[i]->key);
+    }
     err_set(&err, ERR_MANIFEST, "no target '%s' in the manifest", l->target);
     if (near.best)
         err_hint(&err, "did you mean '%s'?", near.best);
+    else if (known.len)
+        err_hint(&err, "known targets: %s", buf_str(&known));
     problem_err(l, targets, &err);
     return NULL;
 }

@@ -173,7 +173,8 @@ struct manifest *manifest_for_module(const char *module_path);
 struct manifest *manifest_ref(struct manifest *m);
 void manifest_unref(struct manifest *m);
 void manifest_problems_clear(struct manifest_problems *p);
-const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name, size_t len);
+const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name,
+                                                size_t len);
 
 /* A variable: the environment's, else the .env file's; NULL if in neither. */
 const char *manifest_getenv(const struct manifest *m, const char *name);
@@ -209,8 +210,8 @@ const char *manifest_geo_lookup(const struct manifest *m, const uint8_t *octets,
 /* JSON text for a User-Agent, or NULL. Borrowed. */
 const char *manifest_device_lookup(const struct manifest *m, const char *user_agent, size_t len);
 
-/* An edge.yaml that means the same; relative paths stay relative to m->dir. -ERR_MANIFEST when
- * something in it has no form there. */
+/* An edge.yaml that means the same, for m->dir: paths below it are written relative. What was in
+ * a data file for geolocation and devices is written out. -ERR_LIMIT when `out` is too small. */
 must_use int manifest_write_yaml(const struct manifest *m, struct buf *out, struct err *err);
 
 #endif

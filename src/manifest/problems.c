@@ -62,10 +62,17 @@ static void report(struct load *l, enum err_code code, int line, int col, const 
     vsnprintf(text, sizeof text, fmt, ap_);     \
     va_end(ap_)
 
+/* A map or list begins at its first entry, maybe lines below: its key says better where it is. */
+static bool at_key(const struct node *n)
+{
+    return n->key && (n->kind == NODE_MAP || n->kind == NODE_LIST);
+}
+
 void problem_at(struct load *l, struct node *n, const char *fmt, ...)
 {
     FORMAT(text, fmt);
-    report(l, ERR_MANIFEST, n->line, n->col, text);
+    bool key = at_key(n);
+    report(l, ERR_MANIFEST, key ? n->key_line : n->line, key ? n->key_col : n->col, text);
     n->bad = true;
 }
 
@@ -77,6 +84,13 @@ void problem_at_key(struct load *l, struct node *n, const char *fmt, ...)
 }
 
 void warning_at(struct load *l, const struct node *n, const char *fmt, ...)
+{
+    FORMAT(text, fmt);
+    bool key = at_key(n);
+    report(l, ERR_NONE, key ? n->key_line : n->line, key ? n->key_col : n->col, text);
+}
+
+void warning_at_key(struct load *l, const struct node *n, const char *fmt, ...)
 {
     FORMAT(text, fmt);
     report(l, ERR_NONE, n->key ? n->key_line : n->line, n->key ? n->key_col : n->col, text);
@@ -97,7 +111,7 @@ void problem_err(struct load *l, struct node *n, const struct err *err)
         return;
     *e = *err;
     if (e->file[0] == '\0' && n)
-        err_place(e, l->file, n->line, n->col);
+        err_place(e, l->file, at_key(n) ? n->key_line : n->line, at_key(n) ? n->key_col : n->col);
     else if (e->file[0] == '\0')
         err_place(e, l->file, 0, 0);
     clean(e->msg);

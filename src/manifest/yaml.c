@@ -15,6 +15,8 @@ struct anchor {
 };
 
 struct reader {
+    const char *text;
+    size_t len;
     yaml_parser_t parser;
     struct node_builder build;
     struct anchor *anchors;
@@ -185,15 +187,28 @@ static int on_event(struct reader *rd, const yaml_event_t *ev, struct err *err)
     }
 }
 
-static int syntax_error(const yaml_parser_t *p, struct err *err)
+/* For bytes that are no text libyaml knows only their offset. */
+static yaml_mark_t mark_of(const struct reader *rd, size_t offset)
 {
+    yaml_mark_t mark = {0};
+    for (size_t i = 0; i < offset && i < rd->len; i++) {
+        mark.column += ((unsigned char)rd->text[i] & 0xC0) != 0x80;
+        if (rd->text[i] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        }
+    }
+    return mark;
+}
+
+static int syntax_error(const struct reader *rd, struct err *err)
+{
+    const yaml_parser_t *p = &rd->parser;
     int r = err_set(err, ERR_MANIFEST, "not valid YAML: %s%s%s",
                     p->problem ? p->problem : "unreadable", p->context ? ", " : "",
                     p->context ? p->context : "");
-    yaml_mark_t mark = p->problem_mark;
-    if (p->error == YAML_READER_ERROR)
-        mark = p->mark;
-    return place(err, r, mark);
+    return place(err, r, p->error == YAML_READER_ERROR ? mark_of(rd, p->problem_offset)
+                                                       : p->problem_mark);
 }
 
 /* `err` starts out zeroed; what was not placed where it was found is placed at its event. */
@@ -202,7 +217,7 @@ static int read_all(struct reader *rd, struct err *err)
     for (;;) {
         yaml_event_t ev;
         if (!yaml_parser_parse(&rd->parser, &ev))
-            return syntax_error(&rd->parser, err);
+            return syntax_error(rd, err);
         bool end = ev.type == YAML_STREAM_END_EVENT;
         int r = on_event(rd, &ev, err);
         if (r < 0 && err->line == 0)
@@ -225,7 +240,7 @@ static void reader_clear(struct reader *rd)
 int node_from_yaml(const char *text, size_t len, const char *file, struct node **ret_root,
                    struct err *err)
 {
-    cleanup(reader_clear) struct reader rd = {0};
+    cleanup(reader_clear) struct reader rd = {.text = text, .len = len};
     if (!yaml_parser_initialize(&rd.parser))
         abort();
     yaml_parser_set_encoding(&rd.parser, YAML_UTF8_ENCODING);
