@@ -190,7 +190,7 @@ void kv_reader_release(struct kv_reader *r)
 struct kv_entry *kv_entry_new(const struct kv_row *row)
 {
     struct kv_entry *e = xnew(struct kv_entry);
-    e->value = body_new();
+    e->value_len = row->value_len;
     if (row->metadata) {
         e->metadata = xmemdup(row->metadata, row->metadata_len);
         e->metadata_len = row->metadata_len;
@@ -214,22 +214,49 @@ void kv_entry_free_p(struct kv_entry **e)
     kv_entry_free(*e);
 }
 
-/* Read a whole big value on this thread. */
-static int fill_value(struct kv_reader *r, int64_t number, struct body *value, struct err *err)
+/* Read the value on this thread: what stands in the row, or all of what is kept apart. */
+static int fill_value(struct kv_reader *r, const struct kv_row *row, struct kv_entry *e,
+                      struct err *err)
 {
+    e->value = body_new();
+    if (!row->blob) {
+        body_write(e->value, row->value, row->value_len);
+        body_end(e->value);
+        return 0;
+    }
     struct kv_blob *blob;
     size_t len;
-    int result = kv_blob_open(r->table, number, &blob, &len, err);
-    if (result < 0)
-        return result;
-    void *data = xmalloc(len);
-    result = kv_blob_read(blob, data, len, 0, err);
+    int failed = kv_blob_open(r->table, row->blob, &blob, &len, err);
+    if (failed)
+        return failed;
+    uint8_t *data = xmalloc(len);
+    failed = kv_blob_read(blob, data, len, 0, err);
     kv_blob_close(blob);
-    if (result < 0)
-        free(data);
-    else
-        body_write_take(value, data, len);
-    return result;
+    e->value_len = len;
+    body_write_take(e->value, data, len);
+    body_end(e->value);
+    return failed;
+}
+
+static enum kv_result internal_error(struct kv_reader *r, const struct err *err)
+{
+    kv_table_release(r->table);
+    kv_db_set_error(r->db, err);
+    return KV_INTERNAL_ERROR;
+}
+
+/* KV_OK with the row, which the caller releases. */
+static enum kv_result find(struct kv_reader *r, const char *store, const char *key,
+                           struct kv_row *ret_row)
+{
+    struct err err;
+    int found = kv_table_get(r->table, store, key, ret_row, &err);
+    if (found < 0)
+        return internal_error(r, &err);
+    if (found && !kv_expired(ret_row, kv_now_ms()))
+        return KV_OK;
+    kv_table_release(r->table);
+    return KV_NOT_FOUND;
 }
 
 enum kv_result kv_get(struct kv_reader *r, const char *store, const char *key,
@@ -237,32 +264,35 @@ enum kv_result kv_get(struct kv_reader *r, const char *store, const char *key,
 {
     struct kv_row row;
     struct err err;
-    int found = kv_table_get(r->table, store, key, &row, &err);
-    if (found < 0) {
-        kv_db_set_error(r->db, &err);
-        return KV_INTERNAL_ERROR;
-    }
-    if (found == 0 || kv_expired(&row, kv_now_ms())) {
-        kv_table_release(r->table);
-        return KV_NOT_FOUND;
-    }
+    enum kv_result result = find(r, store, key, &row);
+    if (result != KV_OK)
+        return result;
     if (row.blob && r->loop && !r->held) {
         kv_table_release(r->table);
         return kv_get_big(r, store, key, ret_entry);
     }
     cleanup(kv_entry_free_p) struct kv_entry *e = kv_entry_new(&row);
-    int failed = 0;
-    if (row.blob)
-        failed = fill_value(r, row.blob, e->value, &err);
-    else
-        body_write(e->value, row.value, row.value_len);
+    if (fill_value(r, &row, e, &err) < 0)
+        return internal_error(r, &err);
     kv_table_release(r->table);
-    if (failed) {
-        kv_db_set_error(r->db, &err);
-        return KV_INTERNAL_ERROR;
-    }
-    body_end(e->value);
     *ret_entry = TAKE(e);
+    return KV_OK;
+}
+
+enum kv_result kv_head(struct kv_reader *r, const char *store, const char *key,
+                       struct kv_entry **ret_entry)
+{
+    struct kv_row row;
+    struct err err;
+    enum kv_result result = find(r, store, key, &row);
+    if (result != KV_OK)
+        return result;
+    struct kv_blob *blob = NULL;
+    if (row.blob && kv_blob_open(r->table, row.blob, &blob, &row.value_len, &err) < 0)
+        return internal_error(r, &err);
+    kv_blob_close(blob);
+    *ret_entry = kv_entry_new(&row);
+    kv_table_release(r->table);
     return KV_OK;
 }
 

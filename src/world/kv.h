@@ -27,7 +27,9 @@ struct kv_db;       /* one database file, any number of stores; shared by all th
 struct kv_reader;   /* one per loop thread */
 
 struct kv_entry {
-    struct body *value;             /* complete, or still being read from disk for big values */
+    struct body *value;             /* complete, or still being read from disk for big values;
+                                     * NULL from kv_head */
+    uint64_t value_len;
     void *metadata;                 /* NULL when none */
     size_t metadata_len;
     uint64_t generation;            /* ns time of the write, unique per key */
@@ -79,6 +81,9 @@ bool kv_key_valid(const char *key, size_t len);
  * over 32 KiB arrive in pieces from another thread, while the loop runs; their length is known. */
 enum kv_result kv_get(struct kv_reader *r, const char *store, const char *key,
                       struct kv_entry **ret_entry);
+/* As kv_get, without the value. */
+enum kv_result kv_head(struct kv_reader *r, const char *store, const char *key,
+                       struct kv_entry **ret_entry);
 /* Drops the entry's reference to its body. NULL is allowed. */
 void kv_entry_free(struct kv_entry *e);
 void kv_entry_free_p(struct kv_entry **e);

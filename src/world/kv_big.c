@@ -114,8 +114,10 @@ static int start(struct kv_reader *r, struct kv_spare *spare, int64_t number,
         return failed;
     struct big_read *b = xnew(struct big_read);
     *b = (struct big_read){.db = r->db, .spare = spare, .blob = blob, .len = len};
-    b->value = body_ref(entry->value);
+    entry->value = body_new();
+    entry->value_len = len;
     body_set_length(entry->value, len);
+    b->value = body_ref(entry->value);
     kv_db_ref(r->db);
     b->work.data = b;
     int queued = uv_queue_work(loop_uv(r->loop), &b->work, read_piece, piece_done);
@@ -151,6 +153,7 @@ enum kv_result kv_get_big(struct kv_reader *r, const char *store, const char *ke
             return KV_OK;
         }
     } else if (found > 0) {
+        e->value = body_new();
         body_write(e->value, row.value, row.value_len);
         body_end(e->value);
         *ret_entry = TAKE(e);

@@ -78,7 +78,7 @@ void kv_writer_stop(struct kv_db *db);
 /* Read the entry by a spare connection and a worker thread; result as kv_get. */
 enum kv_result kv_get_big(struct kv_reader *r, const char *store, const char *key,
                           struct kv_entry **ret_entry);
-/* An entry with an empty open body and the row's metadata. */
+/* An entry with the row's metadata, and no value yet. */
 struct kv_entry *kv_entry_new(const struct kv_row *row);
 /* Now, as expiry counts it. */
 int64_t kv_now_ms(void);
