@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How secret commands name a secret: "NAME" in the only store (or "secrets"), or "STORE NAME". */
+#ifndef EDGECTL_CMD_SECRET_NAME_H
+#define EDGECTL_CMD_SECRET_NAME_H
+
+#include "cmd/local_state.h"
+
+struct secret_name {
+    const char *store, *key;
+};
+
+/* `first` and `second` are the operands, second may be NULL. -ERR_USAGE if the manifest does not
+ * declare the store. What is returned is borrowed from them and from the manifest. */
+must_use int secret_name_find(const struct local_state *s, const char *first, const char *second,
+                              struct secret_name *ret_name, struct err *err);
+
+#endif
