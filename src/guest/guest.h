@@ -41,8 +41,28 @@ struct guest_watch {
     void (*unsupported)(void *env, const char *module, const char *name);
     /* The guest is over; the outcome says how. Called once, before it is freed. */
     void (*ended)(void *env, struct guest *g, const struct instance_outcome *outcome);
+    /* It has answered guest_exchange(g), and does nothing more for that one: it waits for another
+     * client request. May be NULL. */
+    void (*waiting)(void *env, struct guest *g);
+    /* It has taken another client request: guest_exchange(g), which guest_reuse_offer gave. May be
+     * called without `waiting` before it. May be NULL. */
+    void (*taken)(void *env, struct guest *g);
     void *env;
 };
+
+/* The guests of a loop that wait for a further client request. Zero-initialise, then set `again`
+ * and env. */
+struct guest_reuse {
+    /* A guest ended, or gave up, before it took the request that it was given: start another guest
+     * for it. Takes the reference. */
+    void (*again)(void *env, struct exchange *ex);
+    void *env;
+    struct promise *waiting;        /* reuse.c */
+};
+
+/* Give a client request to a guest of this app that waits for one. NULL if none does, else that
+ * guest, and the caller's reference to the exchange is taken: watch.taken follows, or r->again. */
+struct guest *guest_reuse_offer(struct guest_reuse *r, struct guest_app *app, struct exchange *ex);
 
 /* What a loop's thread lends to its guests. */
 struct guest_env {
@@ -51,8 +71,7 @@ struct guest_env {
     struct world_view view;         /* this thread's handles on the world */
     struct guest_watch watch;
     int64_t cpu_limit_ns, wall_limit_ns;    /* when the manifest has none; 0 = none */
-    /* Give another client request to a guest that asks to be reused; may be NULL. */
-    struct guest_reuse *reuse;
+    struct guest_reuse *reuse;      /* NULL: no guest gets a second client request */
 };
 
 /* Start a guest on an exchange (takes the caller's reference to it). Never fails: what goes wrong

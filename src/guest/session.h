@@ -133,6 +133,10 @@ struct body *guest_begin_stream(struct guest *g, uint64_t handle);
 uint32_t guest_add_request(struct guest *g, struct guest_request *r);
 uint32_t guest_add_response(struct guest *g, struct guest_response *r);
 
+/* Make a client request the one in hand: handles for it and its body. Takes the reference. False
+ * when this sandbox has had too many. */
+bool guest_accept(struct guest *g, struct exchange *ex);
+
 /* --- waiting --- */
 
 /* Something happened that the guest may wait for. Signature of body_fn. */
@@ -216,6 +220,8 @@ enum hc_status header_value_in(struct instance *in, uint64_t ptr, uint64_t len, 
 
 /* A backend by name, static or dynamic; NULL if unknown. Borrowed from app or guest. */
 const struct manifest_backend *guest_backend(struct guest *g, const char *name, size_t len);
+/* Make a dynamic backend like `b`, whose strings are copied. The name must be new. */
+enum hc_status guest_add_backend(struct guest *g, const struct manifest_backend *b);
 
 /* --- used across files --- */
 static inline struct guest *guest_of(struct instance *in)
@@ -225,6 +231,9 @@ static inline struct guest *guest_of(struct instance *in)
 /* Free everything that the session holds (guest.c calls these at the end). */
 void guest_drop_handles(struct guest *g);
 void guest_drop_backends(struct guest *g);
+void guest_drop_reuse(struct guest *g);
+/* Another client request has been accepted: CPU and wall time begin anew. */
+void guest_renew_limits(struct guest *g);
 void pending_drop(struct guest *g, struct pending *p);
 void guest_note_unsupported(struct guest *g, const char *module, const char *name);
 void guest_log(struct guest *g, const char *endpoint, const void *text, size_t len);
