@@ -158,6 +158,33 @@ static void test_huge_counts(void **state)
     }
 }
 
+/* Names go into JSON and onto terminals: only well-formed UTF-8 is a name. */
+static void test_names_are_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool good;
+    } cases[] = {
+        {"plain", true},          {"\xc3\xa9", true},          {"\xe2\x82\xac", true},
+        {"\xf0\x9f\x98\x80", true}, {"\xff", false},           {"\xc3", false},
+        {"\xc0\xaf", false},      {"\xe0\x80\x80", false},     {"\xed\xa0\x80", false},
+        {"\xf4\x90\x80\x80", false}, {"a\x80", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cleanup(buf_clear) struct buf b = BUF_INIT(4096), section = BUF_INIT(256);
+        put_header(&b);
+        buf_add_char(&section, 1);
+        put_name(&section, cases[i].name);
+        buf_add(&section, "\1f\3\x7f\0", 5);
+        put_section(&b, WASM_IMPORT, &section);
+        struct module_info info = {0};
+        struct err err = {0};
+        assert_int_equal(read_buf(&b, &info, &err) == 0, cases[i].good);
+        module_info_clear(&info);
+    }
+}
+
 static void test_two_of_a_section(void **state)
 {
     (void)state;
@@ -318,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_cut_says_where),
         cmocka_unit_test(test_missing_code_is_cut_short),
         cmocka_unit_test(test_huge_counts),
+        cmocka_unit_test(test_names_are_utf8),
         cmocka_unit_test(test_two_of_a_section),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_problems),
