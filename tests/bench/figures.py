@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each figure: how it is measured. A figure takes `quick` and returns a list of rows; rates are the
+median of interleaved rounds, so that what else goes on hits all sides alike."""
+import json
+import os
+import random
+import shutil
+import statistics
+import string
+import subprocess
+import time
+
+from servers import BUILD, Edgectl, Missing, Nginx, Viceroy, Wrangler, get, guest, tool, wrk
+
+MANIFEST = """manifest_version = 3
+name = "bench"
+[local_server.kv_stores]
+bench = []
+[local_server.backends.slow]
+url = "http://127.0.0.1:{port}/"
+"""
+
+
+def row(name, what, unit, ours, peer=None, theirs=None, must=None, aim=None, of="value"):
+    """`must` and `aim` bound our value from above, or, with of="ratio", ours / theirs from below."""
+    ratio = ours / theirs if theirs else None
+    met = must is None or (ratio or 0) >= must if of == "ratio" else must is None or ours <= must
+    return {"name": name, "what": what, "unit": unit, "edgectl": round(ours, 3), "peer": peer,
+            "theirs": theirs and round(theirs, 3), "ratio": ratio and round(ratio, 2),
+            "must": must, "aim": aim, "of": of, "met": met}
+
+
+def manifest(port=1):
+    path = os.path.join(BUILD, "bench", "fastly.toml")
+    with open(path, "w") as f:
+        f.write(MANIFEST.format(port=port))
+    return path
+
+
+def start(make, path="/"):
+    """Start a server and wait for it; None, with the reason told, if it cannot be had."""
+    try:
+        server = make()
+        server.wait(path)
+        return server
+    except Missing as missing:
+        print(f"# left out: {missing}", flush=True)
+        return None
+
+
+def rates(makers, path, quick):
+    """{name: requests per second} of servers that run side by side and are loaded in turn."""
+    servers = [s for s in (start(m, path) for m in makers) if s]
+    seconds, rounds = (2, 1) if quick else (5, 3)
+    found = {s.name: [] for s in servers}
+    try:
+        for s in servers:
+            wrk(s.port, path, 1)
+        for _ in range(rounds):
+            for s in servers:
+                rate, bad, _ = wrk(s.port, path, seconds)
+                if bad:
+                    print(f"# {s.name}: {bad} bad answers at {path}", flush=True)
+                found[s.name].append(rate)
+    finally:
+        for s in servers:
+            s.stop()
+    return {name: statistics.median(r) for name, r in found.items()}
+
+
+def compare(name, what, makers, path, quick, wanted):
+    """Rows of edgectl against each peer. `wanted`: {peer: (must, aim)}."""
+    found = rates(makers, path, quick)
+    ours = found.pop("edgectl", 0)
+    return [row(name, what, "requests/s", ours, peer, theirs, *wanted.get(peer, (None, None)),
+                of="ratio")
+            for peer, theirs in found.items()] or [row(name, what, "requests/s", ours)]
+
+
+def hello(quick):
+    module = guest("rust/hello")
+    return compare("hello", "Rust hello", [lambda: Edgectl(module), lambda: Viceroy(module), Nginx],
+                   "/", quick, {"viceroy": (8, 12), "nginx": (0.5, 0.75)})
+
+
+def js_hello(quick):
+    module = guest("js/hello")
+    return compare("js-hello", "JavaScript hello",
+                   [lambda: Edgectl(module), lambda: Viceroy(module)], "/", quick,
+                   {"viceroy": (2, 3)})
+
+
+def with_kv(module):
+    path = manifest()
+    return [lambda: Edgectl(module, path), lambda: Viceroy(module, path)]
+
+
+def js_kv(quick):
+    return compare("js-kv", "JavaScript KV get+put", with_kv(guest("js/bench")), "/kv", quick,
+                   {"viceroy": (2, 3)})
+
+
+def kv(quick):
+    return compare("kv", "Rust KV get+put, durable here", with_kv(guest("rust/bench")), "/kv",
+                   quick, {"viceroy": (3, 8)})
+
+
+def start_times(make, times):
+    found = []
+    for _ in range(times):
+        with make() as server:
+            found.append(server.wait() * 1000)
+    return statistics.median(found)
+
+
+def starts(name, what, module, quick, must, aim):
+    times = 3 if quick else 9
+    start_times(lambda: Edgectl(module), 1)     # compiled before
+    ours = start_times(lambda: Edgectl(module), times)
+    rows = []
+    for make in (lambda: Viceroy(module), Wrangler):
+        try:
+            make_times = 1 if quick else 3
+            theirs = start_times(make, make_times)
+            peer = "wrangler" if make is Wrangler else "viceroy"
+            rows.append(row(name, what, "ms", ours, peer, theirs, must, aim))
+        except Missing as missing:
+            print(f"# left out: {missing}", flush=True)
+    return rows or [row(name, what, "ms", ours, must=must, aim=aim)]
+
+
+def start_hello(quick):
+    return starts("start-hello", "start to first 200, Rust hello", guest("rust/hello"), quick, 60, 30)
+
+
+def start_js(quick):
+    return starts("start-js", "start to first 200, JavaScript app", guest("js/bench"), quick, 90, 40)
+
+
+def edited(original, path):
+    """Write a bundle that nobody has seen before, as an edit of its text makes it; returns the new
+    text and when the file was closed."""
+    text = "".join(random.choices(string.ascii_letters, k=5)).encode()
+    bundle = original.replace(b"Hello", text)
+    with open(path, "wb") as f:
+        f.write(bundle)
+    return text, time.monotonic()
+
+
+def edit(quick):
+    """An edited JavaScript app: from the bundle's last byte to the first answer made by it."""
+    home = os.path.join(BUILD, "bench", "app")
+    shutil.rmtree(home, ignore_errors=True)
+    os.makedirs(os.path.join(home, "bin"))
+    artifact = os.path.join(home, "bin", "main.wasm")
+    with open(os.path.join(home, "fastly.toml"), "w") as f:
+        f.write('manifest_version = 3\nname = "edit"\nlanguage = "javascript"\n')
+    with open(guest("js/hello"), "rb") as f:
+        original = f.read()
+    edited(original, artifact)
+    found = []
+    with Edgectl(None, cwd=home) as server:
+        server.wait()
+        for _ in range(3 if quick else 7):
+            time.sleep(1)
+            text, closed = edited(original, artifact)
+            while not (answer := get(server.port)) or answer[1].find(text) < 0:
+                if time.monotonic() > closed + 60:
+                    raise Missing("edgectl does not take up an edited bundle")
+                time.sleep(0.001)
+            found.append((time.monotonic() - closed) * 1000)
+    ours, theirs = statistics.median(found), None
+    try:
+        edited(original, artifact)
+        theirs = start_times(lambda: Viceroy(artifact), 1 if quick else 3)
+    except Missing as missing:
+        print(f"# left out: {missing}", flush=True)
+    return [row("edit", "edited JavaScript bundle to first answer", "ms", ours,
+                theirs and "viceroy", theirs, 400, 200)]
+
+
+def waiting(quick):
+    """Many requests at once, all waiting for a backend that takes three seconds."""
+    count = 1000 if quick else 5000
+    backend = subprocess.Popen([tool("slow_backend"), "3000"], stdout=subprocess.PIPE, text=True)
+    try:
+        path = manifest(int(backend.stdout.readline()))
+        module = guest("rust/bench")
+        rows = []
+        for make in (lambda: Edgectl(module, path, options=["--max-requests", str(count)]),
+                     lambda: Viceroy(module, path)):
+            server = start(make)
+            if not server:
+                continue
+            with server:
+                said = subprocess.run([tool("burst"), str(server.port), "/slow", str(count), "90"],
+                                      capture_output=True, text=True, check=True).stdout
+                rows.append((server.name, json.loads(said), server.memory("VmHWM")))
+    finally:
+        backend.kill()
+    found = {name: (said, memory) for name, said, memory in rows}
+    if "edgectl" not in found:
+        raise Missing("edgectl")
+    ours, memory = found["edgectl"]
+    theirs, their_memory = found.get("viceroy", ({}, None))
+    peer = theirs and "viceroy" or None
+    what = f"{count} requests waiting"
+    return [row("waiting", f"{what}: left without a 200", "", count - ours["ok"], peer,
+                theirs and count - theirs["ok"] or None, 0),
+            row("waiting", f"{what}: until the last answer", "s", ours["seconds"], peer,
+                theirs.get("seconds")),
+            row("waiting", f"{what}: most memory", "MiB", memory, peer, their_memory, 1536)]
+
+
+def idle(quick):
+    module = guest("js/bench")
+    rows, found = [], {}
+    for make in (lambda: Edgectl(module), lambda: Viceroy(module), Wrangler):
+        server = start(make)
+        if server:
+            with server:
+                time.sleep(1 if quick else 5)
+                found[server.name] = server.memory()
+    ours = found.pop("edgectl", 0)
+    for peer, theirs in found.items():
+        rows.append(row("idle", "memory idle, JavaScript app", "MiB", ours, peer, theirs, 100, 60))
+    return rows or [row("idle", "memory idle, JavaScript app", "MiB", ours, must=100, aim=60)]
+
+
+def million(quick):
+    """Memory after many requests against memory after the first tenth of them."""
+    wanted, total, early = (100_000 if quick else 1_000_000), 0, None
+    with Edgectl(guest("rust/hello")) as server:
+        server.wait()
+        while total < wanted:
+            total += wrk(server.port, "/", 1 if quick else 3)[2]
+            if early is None and total >= wanted / 10:
+                early = server.memory()
+        late = server.memory()
+    return [row("million", f"memory after {total} requests / after a tenth", "x", late / early,
+                must=1.1, aim=1.02),
+            row("million", f"memory after {total} requests", "MiB", late)]
+
+
+FIGURES = {"hello": hello, "js-hello": js_hello, "js-kv": js_kv, "kv": kv,
+           "start-hello": start_hello, "start-js": start_js, "edit": edit, "waiting": waiting,
+           "idle": idle, "million": million}
