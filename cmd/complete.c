@@ -4,9 +4,9 @@
 #include "cmd/cmd.h"
 
 #include <string.h>
-#include "base/embed.h"
 #include "cli/complete.h"
 #include "manifest/manifest.h"
+#include "template/template.h"
 
 struct complete_args {
     const char *kind, *prefix;
@@ -27,15 +27,8 @@ static void offer(struct cli *cli, const char *prefix, const char *value, size_t
 
 static void offer_templates(struct cli *cli, const char *prefix)
 {
-    const char *before = "";
-    for (size_t i = 0; i < embed_count; i++) {
-        const char *path = embed_files[i].path;
-        size_t len = strcspn(path, "/");
-        if (!path[len] || strncmp(path, before, len + 1) == 0)
-            continue;
-        offer(cli, prefix, path, len);
-        before = path;
-    }
+    for (const struct template_builtin *t = template_builtins; t->name; t++)
+        offer(cli, prefix, t->name, strlen(t->name));
 }
 
 static void offer_commands(struct cli *cli, const char *prefix)

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "base/buf.h"
 #include "base/mem.h"
+#include "manifest/manifest.h"
 #include "template/template.h"
-#include "vcs/vcs.h"
+
+enum { YAML_MAX = 16 * 1024 * 1024 };
 
 struct args {
     const char *folder;
@@ -115,9 +121,60 @@ static int make(struct cli *cli, const struct args *args, struct err *err)
     return r;
 }
 
+/* Write a file whole or not at all; an existing one only with `force`. */
+static int write_file(const char *path, const struct buf *text, bool force, struct err *err)
+{
+    if (!force && access(path, F_OK) == 0) {
+        int r = err_set(err, ERR_USAGE, "'%s' is there already", path);
+        err_hint(err, "--force writes over it");
+        return r;
+    }
+    cleanup(free_p) char *fresh = xasprintf("%s.new-XXXXXX", path);
+    cleanup(close_p) int fd = mkostemp(fresh, O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, ERR_IO, errno, "cannot make '%s'", path);
+    fchmod(fd, 0644);
+    if (write(fd, text->data, text->len) != (ssize_t)text->len || rename(fresh, path) < 0) {
+        int r = err_sys(err, ERR_IO, errno, "cannot write '%s'", path);
+        unlink(fresh);
+        return r;
+    }
+    return 0;
+}
+
+/* An edge.yaml beside the fastly.toml, which means the same. */
+static int import(struct cli *cli, const struct args *args, struct err *err)
+{
+    if (args->folder)
+        return err_set(err, ERR_USAGE, "--from makes an edge.yaml beside '%s': it takes no NAME",
+                       args->from);
+    cli->manifest_file = args->from;
+    struct manifest *m = NULL;
+    int r = cmd_load_manifest(cli, &m, err);
+    if (r < 0)
+        return r;
+    struct buf text = BUF_INIT(YAML_MAX);
+    cleanup(free_p) char *path = xasprintf("%s/edge.yaml", m->dir);
+    if (m->kind != MANIFEST_FASTLY)
+        r = err_set(err, ERR_USAGE, "'%s' is not a fastly.toml", args->from);
+    if (r == 0)
+        r = manifest_write_yaml(m, &text, err);
+    if (r == 0)
+        r = write_file(path, &text, args->force, err);
+    if (r == 0 && out_is_json(cli->out))
+        out_json(cli->out, json_pack("{s:s, s:s}", "name", m->name, "manifest", path));
+    else if (r == 0)
+        out_note(cli->out, "wrote %s; 'edgectl dev' goes by it from now on", path);
+    buf_clear(&text);
+    manifest_unref(m);
+    return r;
+}
+
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     struct args *args = args_ptr;
+    if (args->from)
+        return import(cli, args, err);
     if (!args->folder)
         return err_set(err, ERR_USAGE, "which folder? 'edgectl init NAME' makes one");
     return make(cli, args, err);
@@ -136,6 +193,8 @@ static const struct cli_opt opts[] = {
             "branch, tag or commit of the repository"),
     OPT_STR(struct args, 0, "subdir", subdir, "dir", COMP_NONE,
             "directory of the repository to take"),
+    OPT_STR(struct args, 0, "from", from, "file", COMP_FILE,
+            "write the edge.yaml that means the same as this fastly.toml, beside it"),
     OPT_FLAG(struct args, 0, "force", force, "write over files that have the same name"),
     OPT_END,
 };
@@ -147,6 +206,7 @@ static const struct cli_example examples[] = {
     {"edgectl init shop --template rust", "the same in Rust"},
     {"edgectl init shop --template https://git.example.com/starter.git --ref v2",
      "from a repository, at a tag"},
+    {"edgectl init --from fastly.toml", "an edge.yaml for an app that has only a fastly.toml"},
     {NULL, NULL},
 };
 
@@ -158,7 +218,7 @@ const struct cli_cmd cmd_init = {
     .opts = opts,
     .args_size = sizeof(struct args),
     .defaults = &defaults,
-    .exits = EXITS(IO, NETWORK, LIMIT, INTERRUPTED),
+    .exits = EXITS(IO, NETWORK, LIMIT, MANIFEST, INTERRUPTED),
     .examples = examples,
     .run = run,
 };

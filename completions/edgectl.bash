@@ -7,6 +7,7 @@ _edgectl_takes_value() {
     init:-t | init:--template) kind=template ;;
     init:--ref) kind=none ;;
     init:--subdir) kind=none ;;
+    init:--from) kind=file ;;
     kv\ list:--prefix) kind=none ;;
     kv\ list:--after) kind=none ;;
     kv\ list:-n | kv\ list:--limit) kind=none ;;
@@ -74,7 +75,7 @@ _edgectl_is_command() {
 
 _edgectl_options() {
     case $1 in
-    init) words='--template --ref --subdir --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    init) words='--template --ref --subdir --from --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ list) words='--prefix --after --limit --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;

@@ -9,7 +9,7 @@ function __edgectl_words
             continue
         end
         switch $word
-            case -C --manifest --target --state -t --template --ref --subdir --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix -f --file --env -f --file
+            case -C --manifest --target --state -t --template --ref --subdir --from --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix -f --file --env -f --file
                 set skip 1
             case '-*'
             case '*'
@@ -48,6 +48,7 @@ complete -c edgectl -n '__edgectl_at 0' -a init -d 'make a new app from a templa
 complete -c edgectl -n '__edgectl_at any init' -s t -l template -r -a '(__edgectl_values template)' -d 'c, rust, go, js, or the address of a git repository'
 complete -c edgectl -n '__edgectl_at any init' -l ref -r -d 'branch, tag or commit of the repository'
 complete -c edgectl -n '__edgectl_at any init' -l subdir -r -d 'directory of the repository to take'
+complete -c edgectl -n '__edgectl_at any init' -l from -r -F -d 'write the edge.yaml that means the same as this fastly.toml, beside it'
 complete -c edgectl -n '__edgectl_at any init' -l force -d 'write over files that have the same name'
 complete -c edgectl -n '__edgectl_at 0 init' -a '(__fish_complete_directories (commandline -ct))'
 complete -c edgectl -n '__edgectl_at 0' -a validate -d 'check the manifest and the files it names'

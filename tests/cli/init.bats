@@ -223,3 +223,37 @@ only() {
     [ "$status" -eq 130 ] || [ "$status" -eq 0 ]
     if [ "$status" -eq 130 ]; then only err repo; else only app err repo; fi
 }
+
+@test "init: --from writes an edge.yaml that means the same, beside the fastly.toml" {
+    mkdir app
+    cat >app/fastly.toml <<'TOML'
+manifest_version = 3
+name = "old-app"
+[local_server.backends.origin]
+url = "http://127.0.0.1:9/x"
+[local_server.config_stores.flags]
+format = "inline-toml"
+[local_server.config_stores.flags.contents]
+beta = "on"
+TOML
+    edgectl init --from app/fastly.toml
+    expect_status 0
+    grep -qx 'name: old-app' app/edge.yaml
+    edgectl -C app validate
+    expect_status 0
+    expect_in "$output" edge.yaml
+    echo mine >app/edge.yaml
+    edgectl init --from app/fastly.toml
+    expect_status 2
+    [ "$(cat app/edge.yaml)" = mine ]
+    edgectl init --from app/fastly.toml --force
+    expect_status 0
+    [ "$(ls -A app)" = "$(printf 'edge.yaml\nfastly.toml')" ]
+    edgectl init other --from app/fastly.toml
+    expect_status 2
+    edgectl init --from app/edge.yaml
+    expect_status 2
+    echo '[local_server.backends.x]' >app/fastly.toml
+    edgectl init --from app/fastly.toml --force
+    expect_status 9
+}
