@@ -132,7 +132,7 @@ FUZZ_MAIN = tests/fuzz/replay.c
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(filter %.c,$(FUZZ_MAIN)) $(BUILD)/libedge.a
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -Itests $(LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(BUILD)/libedge.a $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) -Wno-missing-prototypes -Itests $(LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(BUILD)/libedge.a $(LDLIBS)
 
 tests: all $(UNIT_BIN) $(TOOL_BIN) $(FUZZ_BIN) ## build the tests, run none
 
@@ -192,7 +192,9 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -m 755 $(BUILD)/edgectl $(DESTDIR)$(PREFIX)/bin/edgectl
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	for f in man/*.5; do [ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man5; done
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d $(DESTDIR)$(PREFIX)/share/edgectl
+	install -m 644 man/edge.schema.json $(DESTDIR)$(PREFIX)/share/edgectl
 	install -m 644 completions/edgectl.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl
 	install -m 644 completions/_edgectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_edgectl
@@ -200,6 +202,7 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgectl.fish
 
 uninstall: ## remove what install put there
+	rm -rf $(DESTDIR)$(PREFIX)/share/edgectl
 	rm -f $(DESTDIR)$(PREFIX)/bin/edgectl $(DESTDIR)$(PREFIX)/share/man/man1/edgectl.1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man1/edgectl-*.1 $(DESTDIR)$(PREFIX)/share/man/man5/edge.yaml.5 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl \

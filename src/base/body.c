@@ -213,10 +213,23 @@ void body_append(struct body *b, struct body *src)
     wake_reader(b);
 }
 
+/* Fewer bytes than were promised, and nothing open in the queue that may bring them. */
+static bool ends_short(const struct body *b)
+{
+    for (const struct chunk *c = b->head; c; c = c->next)
+        if (c->nested)
+            return false;
+    return b->has_length && !b->stopped && b->bytes < b->length;
+}
+
 void body_end(struct body *b)
 {
     if (!b->open)
         return;
+    if (ends_short(b)) {
+        body_fail(b, "it ended before its declared length");
+        return;
+    }
     b->open = false;
     b->drain = NULL;
     wake_reader(b);

@@ -59,7 +59,8 @@ void body_on_drain(struct body *b, body_fn *fn, void *env);
 bool body_reader_gone(const struct body *b);
 /* Called when the reader meets BODY_WAIT: it wants bytes that are not there yet. NULL to clear. */
 void body_on_wanted(struct body *b, body_fn *fn, void *env);
-/* The total length, if the writer knows it beforehand (Content-Length). Believed until the end. */
+/* The total length, if the writer knows it beforehand (Content-Length). A body that then ends with
+ * fewer bytes is cut short. */
 void body_set_length(struct body *b, uint64_t length);
 /* True between body_new and body_end / body_fail. */
 bool body_is_open(const struct body *b);

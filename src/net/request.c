@@ -468,7 +468,8 @@ bool request_prepare(struct net_call *call, const struct net_request *r)
     if (!check(call, r))
         return false;
     bool manual = choose_framing(call, r);
-    if (call->up.broken)
+    /* A body that is known to be cut short is not even begun. */
+    if (call->up.broken || (call->up.body && body_failure(call->up.body)))
         return refuse(call, NET_INTERNAL_ERROR, "the request body was cut short");
     if (call->up.kind == UPLOAD_NONE)
         request_drop_body(call);

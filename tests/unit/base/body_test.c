@@ -337,8 +337,10 @@ static void known_length(void **state)
     assert_int_equal(body_known_length(b), 5);
     body_write_front(b, "A", 1);
     assert_int_equal(body_known_length(b), 6);
-    body_end(b);                /* two bytes short: what is there counts */
-    assert_int_equal(body_known_length(b), 4);
+    write_str(b, "ef");
+    body_end(b);
+    assert_int_equal(body_known_length(b), 6);
+    expect_all(b, "Abcdef", BODY_END);
     body_unref(b);
 
     b = body_new();
@@ -348,11 +350,32 @@ static void known_length(void **state)
     assert_int_equal(body_known_length(b), -1);
     body_end(b);
     assert_int_equal(body_known_length(b), -1);
-    body_set_length(open, 7);
-    assert_int_equal(body_known_length(b), 7);
+    body_set_length(open, 2);
+    assert_int_equal(body_known_length(b), 2);
+    write_str(open, "zz");
     body_end(open);
-    assert_int_equal(body_known_length(b), 0);
+    assert_int_equal(body_known_length(b), 2);
     body_unref(open);
+    body_unref(b);
+}
+
+static void ending_short_of_the_declared_length_is_being_cut(void **state)
+{
+    (void)state;
+    struct body *b = body_new();
+    body_set_length(b, 10);
+    write_str(b, "short");
+    body_consume(b, 1);
+    body_end(b);
+    assert_int_equal(body_known_length(b), -1);
+    expect_all(b, "hort", BODY_ERROR);
+    body_unref(b);
+
+    b = body_new();
+    body_set_length(b, 10);
+    body_stop(b);               /* nobody reads: nothing to complain about */
+    body_end(b);
+    assert_null(body_failure(b));
     body_unref(b);
 }
 
@@ -417,6 +440,7 @@ int main(void)
         cmocka_unit_test(appending_complete_bodies_does_not_nest),
         cmocka_unit_test(trailers_of_a_complete_body_move),
         cmocka_unit_test(known_length),
+        cmocka_unit_test(ending_short_of_the_declared_length_is_being_cut),
         cmocka_unit_test(reading_across_random_writes_gives_the_same_bytes),
     };
     return cmocka_run_group_tests_name("body", tests, NULL, NULL);
