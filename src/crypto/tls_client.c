@@ -22,8 +22,7 @@ struct tls_client {
     EVP_PKEY *key;
     char *ciphers;
     int version_min, version_max;   /* OpenSSL's numbers, 0 = library's own */
-    unsigned alerts;
-    uint8_t last_alert;
+    struct tls_client_events events;
 };
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
@@ -199,13 +198,34 @@ void tls_client_unref(struct tls_client *tc)
     free(tc);
 }
 
+static struct tls_client *client_of(const SSL *ssl)
+{
+    return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), client_index);
+}
+
 static void on_info(const SSL *ssl, int where, int value)
 {
     if (where != SSL_CB_READ_ALERT || value >> 8 != SSL3_AL_FATAL)
         return;
-    struct tls_client *tc = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), client_index);
-    tc->alerts++;
-    tc->last_alert = (uint8_t)value;
+    struct tls_client *tc = client_of(ssl);
+    tc->events.alerts++;
+    tc->events.alert = (uint8_t)value;
+}
+
+/* Notes the reason of a refusal, and refuses if the anchors are not those that were asked for. */
+static int on_verify(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_client *tc = client_of(ssl);
+    if (X509_STORE_CTX_get0_store(store) != tc->trust) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+        ok = 0;
+    }
+    if (!ok) {
+        tc->events.distrusts++;
+        tc->events.distrust = X509_verify_cert_error_string(X509_STORE_CTX_get_error(store));
+    }
+    return ok;
 }
 
 static bool apply_name(const struct tls_client *tc, SSL_CTX *ctx)
@@ -229,8 +249,9 @@ static bool apply_identity(const struct tls_client *tc, SSL_CTX *ctx)
 int tls_client_apply(struct tls_client *tc, void *ssl_ctx)
 {
     SSL_CTX *ctx = ssl_ctx;
-    SSL_CTX_set1_cert_store(ctx, tc->trust);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    /* Not SSL_CTX_set1_cert_store: libcurl keeps that one for other connections (7.87 and on). */
+    SSL_CTX_set1_verify_cert_store(ctx, tc->trust);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     /* Debian's security level 2 leaves no usable TLS 1.0 and 1.1: who asks for nothing newer
      * gets them. */
     if (tc->version_max && tc->version_max < TLS1_2_VERSION)
@@ -247,9 +268,7 @@ int tls_client_apply(struct tls_client *tc, void *ssl_ctx)
     return 0;
 }
 
-unsigned tls_client_alerts(const struct tls_client *tc, uint8_t *last)
+const struct tls_client_events *tls_client_events(const struct tls_client *tc)
 {
-    if (last)
-        *last = tc->last_alert;
-    return tc->alerts;
+    return &tc->events;
 }

@@ -27,8 +27,13 @@ void tls_client_unref(struct tls_client *tc);
 /* Configure an SSL_CTX (as void *, so that callers need no OpenSSL header); it keeps a reference
  * until it is freed. 0 or -ERR_FAILURE. */
 int tls_client_apply(struct tls_client *tc, void *ssl_ctx);
-/* How many fatal alerts peers have sent so far; *last (may be NULL) is the newest one's
- * description (RFC 8446 section 6). */
-unsigned tls_client_alerts(const struct tls_client *tc, uint8_t *last);
+/* What went wrong on its connections so far. Callers compare counts before and after. */
+struct tls_client_events {
+    unsigned alerts;                /* fatal ones from peers ... */
+    uint8_t alert;                  /* ... the newest one's description (RFC 8446 section 6) */
+    unsigned distrusts;             /* certificates refused here ... */
+    const char *distrust;           /* ... the newest one's reason, static text */
+};
+const struct tls_client_events *tls_client_events(const struct tls_client *tc);
 
 #endif

@@ -206,8 +206,11 @@ static void reset(struct net_call *call, const struct net_request *request)
     call->errors[0] = '\0';
     call->work.fn = on_work;
     call->work.env = call;
-    if (call->origin->tls)
-        call->alerts_before = tls_client_alerts(call->origin->tls, NULL);
+    if (call->origin->tls) {
+        const struct tls_client_events *events = tls_client_events(call->origin->tls);
+        call->alerts_before = events->alerts;
+        call->distrusts_before = events->distrusts;
+    }
 }
 
 struct net_call *net_call_start(struct net_client *c, const struct net_request *request,

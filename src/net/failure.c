@@ -45,12 +45,9 @@ static enum net_error from_errno(long e)
     }
 }
 
-/* What curl says, without its "label: " where that is only noise. */
 static const char *detail(const struct net_call *call, CURLcode code)
 {
-    const char *text = call->errors[0] ? call->errors : curl_easy_strerror(code);
-    const char *problem = strstr(text, "SSL certificate problem: ");
-    return problem ? problem + strlen("SSL certificate problem: ") : text;
+    return call->errors[0] ? call->errors : curl_easy_strerror(code);
 }
 
 static void put(const struct net_call *call, struct net_failure *f, enum net_error error,
@@ -60,16 +57,22 @@ static void put(const struct net_call *call, struct net_failure *f, enum net_err
     failure_set(f, error, "%s:%u: %s", t->host, t->port, text);
 }
 
-static bool alert_received(const struct net_call *call, struct net_failure *f)
+/* What OpenSSL noted while the call ran says more than curl's code and text. */
+static bool from_tls_events(const struct net_call *call, struct net_failure *f)
 {
-    const struct tls_client *tls = call->origin->tls;
-    uint8_t alert;
-    if (!tls || tls_client_alerts(tls, &alert) == call->alerts_before)
+    if (!call->origin->tls)
         return false;
-    put(call, f, NET_TLS_ALERT_RECEIVED, "the backend broke off TLS with an alert");
-    f->tls_alert = alert;
-    size_t len = strlen(f->text);
-    snprintf(f->text + len, sizeof f->text - len, " (%u)", alert);
+    const struct tls_client_events *events = tls_client_events(call->origin->tls);
+    if (events->distrusts != call->distrusts_before) {
+        put(call, f, NET_TLS_CERTIFICATE_ERROR, events->distrust);
+        return true;
+    }
+    if (events->alerts == call->alerts_before)
+        return false;
+    char text[80];
+    snprintf(text, sizeof text, "the backend broke off TLS with alert %u", events->alert);
+    put(call, f, NET_TLS_ALERT_RECEIVED, text);
+    f->tls_alert = events->alert;
     return true;
 }
 
@@ -83,7 +86,7 @@ static void from_connect(const struct net_call *call, struct net_failure *f)
 
 static void from_tls(const struct net_call *call, CURLcode code, struct net_failure *f)
 {
-    if (alert_received(call, f))
+    if (from_tls_events(call, f))
         return;
     const char *text = detail(call, code);
     /* OpenSSL's way to say that the connection went away within the handshake. */
@@ -102,7 +105,7 @@ static void from_h2(const struct net_call *call, CURLcode code, struct net_failu
 
 static void from_transfer(const struct net_call *call, CURLcode code, struct net_failure *f)
 {
-    if (alert_received(call, f))
+    if (from_tls_events(call, f))
         return;
     if (call->down.head_bytes > 0) {
         put(call, f, NET_HTTP_INCOMPLETE_RESPONSE, "the connection ended within the response head");
@@ -143,7 +146,8 @@ void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure 
         return;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
-        put(call, f, NET_TLS_CERTIFICATE_ERROR, detail(call, code));
+        if (!from_tls_events(call, f))
+            put(call, f, NET_TLS_CERTIFICATE_ERROR, detail(call, code));
         return;
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:

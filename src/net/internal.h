@@ -96,7 +96,7 @@ struct net_call {
     void *env;
     bool waiting, is_ready, running, delivered, gunzip_asked, is_head;
     bool loads_addresses;           /* carries CURLOPT_RESOLVE */
-    unsigned alerts_before;
+    unsigned alerts_before, distrusts_before;   /* struct tls_client_events at the start */
     int64_t connect_ms, first_byte_ms, between_bytes_ms;
     int64_t deadline_ns;            /* 0 = none; `timer` may be set for earlier */
     struct timer timer;

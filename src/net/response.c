@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "net/origin.h"
 
-enum { HEAD_MAX = 256 * 1024, LINES_MAX = 1024 };
+enum { HEAD_MAX = 256 * 1024, LINES_MAX = 1024, USUAL_LINES = 12, USUAL_BYTES = 600 };
 
 /* --- head --- */
 
@@ -55,26 +55,11 @@ static void trim(const char **s, size_t *len)
         --*len;
 }
 
-/* obs-fold (RFC 9112 section 5.2): the line goes on with its predecessor, joined by a space. */
-static bool add_fold(struct headers *to, const char *line, size_t len)
-{
-    if (to->count == 0)
-        return false;
-    trim(&line, &len);
-    struct header *last = &to->list[--to->count];
-    cleanup(free_p) char *old = last->name;
-    cleanup(free_p) char *value = xmalloc(last->value_len + len + 2);
-    memcpy(value, last->value, last->value_len);
-    value[last->value_len] = ' ';
-    memcpy(value + last->value_len + 1, line, len);
-    headers_add(to, old, last->name_len, value, last->value_len + 1 + len);
-    return true;
-}
-
+/* A line that goes on with its predecessor is refused, as a gateway may (RFC 9112 section 5.2). */
 static bool add_field(struct headers *to, const char *line, size_t len)
 {
     if (*line == ' ' || *line == '\t')
-        return add_fold(to, line, len);
+        return false;
     const char *colon = memchr(line, ':', len);
     if (!colon || colon == line)
         return false;
@@ -188,6 +173,7 @@ static bool on_line(struct net_call *call, const char *line, size_t len)
         if (len < 5 || strncasecmp(line, "HTTP/", 5) != 0)
             return refuse(call, NET_HTTP_PROTOCOL_ERROR, "the response is not HTTP");
         d->in_head = true;
+        headers_reserve(&d->response->headers, USUAL_LINES, USUAL_BYTES);
         if (!parse_status(d->response, line, len))
             return refuse(call, NET_HTTP_RESPONSE_STATUS_INVALID, "the status line is not valid");
         return true;

@@ -43,7 +43,10 @@ static void test_get(void **state)
     finish(state, &s);
 }
 
-/* Hears a head and a body up to "END" (or nothing more if `quiet`), answers, ends. */
+static size_t expected_len;
+static atomic_size_t heard_len;
+
+/* Hears as much as is expected, and anything that comes beyond; answers, ends. */
 static void script_record(int fd, int nth)
 {
     (void)nth;
@@ -51,12 +54,13 @@ static void script_record(int fd, int nth)
         return;
     size_t n = strlen(heard);
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (poll(&p, 1, 60) > 0 && n + 1 < sizeof heard) {
+    while (poll(&p, 1, n < expected_len ? 5000 : 20) > 0 && n + 1 < sizeof heard) {
         ssize_t r = recv(fd, heard + n, sizeof heard - n - 1, 0);
         if (r <= 0)
             break;
         n += (size_t)r;
         heard[n] = '\0';
+        atomic_store(&heard_len, n);
     }
     say(fd, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
 }
@@ -70,6 +74,7 @@ static void expect_wire(void **state, struct net_request *r, const char *expecte
     r->target = &t;
     r->path = r->path ? r->path : "/";
     r->authority = "h.test";
+    expected_len = strlen(expected);
     struct outcome o;
     fetch(*state, r, &o);
     assert_int_equal(o.failure.error, 0);
@@ -114,11 +119,16 @@ static struct body *trailing_body(const char *text)
 
 static void test_chunks_and_trailers(void **state)
 {
+    static const char expected[] =
+        "PUT / HTTP/1.1\r\nHost: h.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nx-sum: 12\r\n\r\n";
     /* Twice, as the second finds what the first left behind. */
     for (int i = 0; i < 2; i++) {
         struct body *b = body_new();
         body_write(b, "abc", 3);
         struct server s;
+        expected_len = strlen(expected);
+        atomic_store(&heard_len, 0);
         server_start(&s, script_record);
         struct net_target t = plain_target(s.port);
         struct outcome o;
@@ -127,9 +137,11 @@ static void test_chunks_and_trailers(void **state)
                        &(struct net_request){.target = &t, .method = "PUT", .path = "/",
                                              .authority = "h.test", .body = body_ref(b)},
                        on_done, &o);
-        run_for(*state, 20);
+        while (atomic_load(&heard_len) < (size_t)(strstr(expected, "10\r\n") - expected))
+            run_for(*state, 5);
         body_write(b, "0123456789abcdef", 16);
-        run_for(*state, 20);
+        while (atomic_load(&heard_len) < (size_t)(strstr(expected, "0\r\nx-sum") - expected))
+            run_for(*state, 5);
         headers_add_str(body_trailers(b), "x-sum", "12");
         headers_add_str(body_trailers(b), "content-length", "3");
         body_end(b);
@@ -139,8 +151,7 @@ static void test_chunks_and_trailers(void **state)
         assert_int_equal(o.response->status, 204);
         outcome_clear(&o);
         finish(state, &s);
-        assert_string_equal(heard, "PUT / HTTP/1.1\r\nHost: h.test\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                   "3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nx-sum: 12\r\n\r\n");
+        assert_string_equal(heard, expected);
     }
     struct headers te = {0};
     headers_add_str(&te, "transfer-encoding", "chunked");
@@ -242,11 +253,11 @@ static void script_odd_heads(int fd, int nth)
     (void)nth;
     while (hear_head(fd, heard, sizeof heard))
         say(fd, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
-                "HTTP/1.1 299 Odd\r\nTransfer-Encoding: chunked\r\nFold: a\r\n  b\r\nBytes: \xfe\xff\r\n"
+                "HTTP/1.1 299 Odd\r\nTransfer-Encoding: chunked\r\nBytes: \xfe\xff\r\n"
                 "SPACE : x \r\n\r\n3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nX-Trail: t\r\n\r\n");
 }
 
-static void test_interim_folds_and_trailers(void **state)
+static void test_interim_and_trailers(void **state)
 {
     struct server s;
     server_start(&s, script_odd_heads);
@@ -257,7 +268,6 @@ static void test_interim_folds_and_trailers(void **state)
         assert_int_equal(o.failure.error, 0);
         assert_int_equal(o.response->status, 299);
         assert_null(headers_get(&o.response->headers, "link"));
-        assert_string_equal(headers_get(&o.response->headers, "fold"), "a b");
         assert_string_equal(headers_get(&o.response->headers, "bytes"), "\xfe\xff");
         assert_string_equal(headers_get(&o.response->headers, "space"), "x");
         assert_string_equal(o.body.data, "abcde");
@@ -482,7 +492,7 @@ int main(void)
         TEST(test_header_lines),
         TEST(test_manual_framing),
         TEST(test_no_injection),
-        TEST(test_interim_folds_and_trailers),
+        TEST(test_interim_and_trailers),
         TEST(test_responses_without_body),
         TEST(test_http_1_0),
         TEST(test_pooling_follows_the_target),

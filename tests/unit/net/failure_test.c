@@ -68,6 +68,7 @@ static void test_bad_heads(void **state)
                  NET_HTTP_INCOMPLETE_RESPONSE);
     expect_error(state, script_answer, "garbage, no HTTP at all\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
     expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
+    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
     expect_error(state, script_answer, "HTTP/1.1 200 OK\r\n: nameless\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
     expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n",
                  NET_HTTP_PROTOCOL_ERROR);

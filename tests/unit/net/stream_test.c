@@ -303,11 +303,25 @@ static void test_upload_breaks(void **state)
     run_until(*state, &o.ended);
     assert_true(o.body_broken);
     outcome_clear(&o);
-    up = body_new();
+    finish(state, &s);
+}
+
+/* Ends before its announced length: before an answer, that is the call's failure. */
+static void test_upload_too_short(void **state)
+{
+    struct server s;
+    early = "";
+    server_start(&s, script_early);
+    struct net_target t = plain_target(s.port);
+    struct body *up = body_new();
     body_set_length(up, 10);
     body_write(up, "short", 5);
+    struct outcome o;
+    start(*state, &t, "POST", body_ref(up), &o);
+    run_for(*state, 20);
+    assert_false(o.called);
     body_end(up);
-    start(*state, &t, "POST", up, &o);
+    body_unref(up);
     run_until(*state, &o.ended);
     assert_int_equal(o.failure.error, NET_INTERNAL_ERROR);
     outcome_clear(&o);
@@ -465,6 +479,7 @@ int main(void)
         TEST(test_answer_ends_before_upload),
         TEST(test_answer_breaks_during_upload),
         TEST(test_upload_breaks),
+        TEST(test_upload_too_short),
         TEST(test_gunzip),
         TEST(test_broken_gzip),
         TEST(test_gzip_bomb),
