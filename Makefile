@@ -11,8 +11,8 @@ JOBS ?= $(shell nproc)
 T ?= 60
 
 # Goals that only start other makes, or compile nothing, must work before anything is installed.
-PLAIN_GOALS = help clean deps deps-build check check-san check-tsan demo bench fuzz debug asan tsan \
-              lint uninstall
+PLAIN_GOALS = help clean deps deps-build check check-san check-tsan check-fault demo bench fuzz \
+              debug asan tsan lint uninstall
 GOALS = $(or $(MAKECMDGOALS),all)
 
 CC = gcc
@@ -151,6 +151,10 @@ check-san: deps ## every test under AddressSanitizer and UBSan
 check-tsan: deps ## every test under ThreadSanitizer
 	$(MAKE) -j$(JOBS) $(TSAN) check-built
 
+check-fault: deps ## the fault tests at full length: 400 kills, full disks
+	$(MAKE) -j$(JOBS) tests
+	KILLS=400 BUILD=$(BUILD) tests/run tests/fault/*.bats
+
 fuzz: deps ## each fuzzer for T seconds (T=60)
 	$(MAKE) -j$(JOBS) CC=clang-19 BUILD=$(BUILD)/fuzz OPT='-O1 -g' FUZZ_MAIN=-fsanitize=fuzzer \
 	    EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
@@ -217,5 +221,5 @@ help: ## list the targets
 
 -include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:%=%.d) $(TOOL_BIN:%=%.d)
 
-.PHONY: all debug asan tsan tests quick check check-built check-san check-tsan fuzz fuzz-built lint demo bench \
-        deps deps-build docs check-docs install uninstall clean help FORCE
+.PHONY: all debug asan tsan tests quick check check-built check-san check-tsan check-fault fuzz \
+        fuzz-built lint demo bench deps deps-build docs check-docs install uninstall clean help FORCE

@@ -32,6 +32,7 @@ static void set_up_process(void)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             exit(EXIT_FAILURE);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write past the file size limit is an error, not the end */
     /* Numbers are written with a point in JSON and YAML, wherever this runs. */
     setlocale(LC_NUMERIC, "C");
     /* Secrets are held in memory: no core files. A limit of 0 does not stop cores that are piped

@@ -35,19 +35,20 @@ struct sqlite3 *db_handle(struct db *db)
     return db->sq;
 }
 
-static bool no_space(int rc, int sys)
-{
-    return (rc & 0xff) == SQLITE_FULL || sys == ENOSPC || sys == EDQUOT || sys == EFBIG;
-}
-
 static int fail_code(struct db *db, struct err *err, int rc, const char *what)
 {
     int sys = sqlite3_system_errno(db->sq);
     int r;
-    if (no_space(rc, sys)) {
+    if ((rc & 0xff) == SQLITE_FULL || sys == ENOSPC || sys == EDQUOT) {
         r = err_set(err, ERR_IO, "%s: no space left for %s", what, db->path);
-        err_hint(err, "free space on that file system (or raise the quota or file size limit), "
-                      "then try again: nothing stored before is lost");
+        err_hint(err, "free space on that file system or raise the quota, then try again: "
+                      "nothing stored before is lost");
+        return r;
+    }
+    if (rc == SQLITE_IOERR_WRITE) { /* by now errno is of something else */
+        r = err_set(err, ERR_IO, "%s: %s cannot grow or be written", what, db->path);
+        err_hint(err, "look at the disk and at the file size limit (ulimit -f), then try again: "
+                      "nothing stored before is lost");
         return r;
     }
     switch (rc & 0xff) {
