@@ -17,6 +17,54 @@ struct exchange *exchange_new(struct loop *loop, const struct exchange_wire *wir
     return ex;
 }
 
+static const char *copy_text(const char *s)
+{
+    return s ? xstrdup(s) : NULL;
+}
+
+static const uint8_t *copy_bytes(const uint8_t *p, size_t len)
+{
+    return p ? xmemdup(p, len) : NULL;
+}
+
+struct exchange_tls *exchange_tls_copy(const struct exchange_tls *from)
+{
+    struct exchange_tls *tls = xmemdup(from, sizeof *from);
+    tls->refs = 1;
+    tls->protocol = copy_text(from->protocol);
+    tls->cipher = copy_text(from->cipher);
+    tls->servername = copy_text(from->servername);
+    tls->ja4 = copy_text(from->ja4);
+    tls->client_hello = copy_bytes(from->client_hello, from->client_hello_len);
+    tls->client_cert = copy_bytes(from->client_cert, from->client_cert_len);
+    return tls;
+}
+
+struct exchange_tls *exchange_tls_ref(struct exchange_tls *tls)
+{
+    if (tls && tls->refs)
+        tls->refs++;
+    return tls;
+}
+
+static void free_const(const void *p)
+{
+    free((void *)(uintptr_t)p);
+}
+
+void exchange_tls_unref(struct exchange_tls *tls)
+{
+    if (!tls || tls->refs == 0 || --tls->refs > 0)
+        return;
+    free_const(tls->protocol);
+    free_const(tls->cipher);
+    free_const(tls->servername);
+    free_const(tls->ja4);
+    free_const(tls->client_hello);
+    free_const(tls->client_cert);
+    free(tls);
+}
+
 struct exchange *exchange_ref(struct exchange *ex)
 {
     ex->refs++;
@@ -34,6 +82,7 @@ void exchange_unref(struct exchange *ex)
     headers_clear(&ex->original);
     body_stop(ex->body); /* a wire that still receives must know that nobody reads */
     body_unref(ex->body);
+    exchange_tls_unref(ex->tls);
     free(ex);
 }
 

@@ -14,7 +14,7 @@
 
 struct exchange;
 
-/* What is known of a TLS client; absent fields are NULL / 0. Owned by the connection. */
+/* What is known of a TLS client; absent fields are NULL / 0. Lives as long as somebody who counts. */
 struct exchange_tls {
     const char *protocol;           /* "TLSv1.3" */
     const char *cipher;             /* OpenSSL's name */
@@ -27,7 +27,13 @@ struct exchange_tls {
     uint8_t ja3_md5[16];
     bool has_ja3;
     const char *ja4;
+    int refs;                       /* 0: not counted, the caller sees to its life */
 };
+
+/* A deep copy with one reference, which is the caller's. */
+struct exchange_tls *exchange_tls_copy(const struct exchange_tls *from);
+struct exchange_tls *exchange_tls_ref(struct exchange_tls *tls);
+void exchange_tls_unref(struct exchange_tls *tls);
 
 struct exchange_addr {
     uint8_t octets[16];
@@ -66,7 +72,7 @@ struct exchange {
                                      * does not show here */
     struct body *body;              /* the wire writes, the handler reads; never NULL */
     struct exchange_addr client, server;
-    const struct exchange_tls *tls; /* NULL on plain HTTP */
+    struct exchange_tls *tls;       /* NULL on plain HTTP; the wire gives a reference */
     int64_t began_ns;               /* clock_mono_ns when the head was complete */
 
     /* The answer, kept by exchange_*. */

@@ -146,7 +146,7 @@ static void begin(struct http1 *h, struct exchange *ex)
 {
     ex->client = h->client;
     ex->server = h->server;
-    ex->tls = h->tls;
+    ex->tls = exchange_tls_ref(h->tls);
     ex->began_ns = clock_mono_ns();
     h->ex = ex;
     h->discarded = 0;

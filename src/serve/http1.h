@@ -67,7 +67,7 @@ struct http1 {
     const struct http1_transport *transport;
     void *transport_env;
     struct exchange_addr client, server;
-    const struct exchange_tls *tls;
+    struct exchange_tls *tls;   /* may be set until the first input; borrowed */
     /* Private: */
     struct exchange *ex;        /* being answered */
     struct http1_request req;   /* its head */

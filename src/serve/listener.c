@@ -320,7 +320,7 @@ static void name_it(struct listener *l, const char *host, uint16_t port)
     free(l->authority);
     free(l->url);
     l->authority = xasprintf(six ? "[%s]:%u" : "%s:%u", host, port);
-    l->url = xasprintf("http://%s", l->authority);
+    l->url = xasprintf("%s://%s", l->clients.http.scheme, l->authority);
     l->clients.http.authority = l->authority;
 }
 
@@ -337,8 +337,9 @@ int listener_open(struct loop *loop, const struct listener_options *o,
         .loop = loop,
         .handler = *handler,
         .deadlines = o->deadlines ? *o->deadlines : http1_default_deadlines,
-        .scheme = "http",
+        .scheme = o->tls ? "https" : "http",
     };
+    l->clients.tls = o->tls;
     int r;
     if (o->join) {
         l->port = o->join->port;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "base/loop.h"
+#include "crypto/tls_server.h"
 #include "serve/exchange.h"
 #include "serve/http1.h"
 
@@ -20,6 +21,7 @@ struct listener_options {
     int backlog;            /* 0: 1024 */
     size_t max_connections; /* 0: 16384; more wait in the backlog while none of ours is idle */
     const struct http1_deadlines *deadlines;    /* NULL: http1_default_deadlines; copied */
+    struct tls_server *tls;         /* HTTPS by this one, which must outlive the listener; NULL: HTTP */
     const struct listener *join;    /* share its address and port; host and port are not read */
 };
 
@@ -29,7 +31,7 @@ must_use int listener_open(struct loop *loop, const struct listener_options *opt
                            const struct exchange_handler *handler, struct listener **ret,
                            struct err *err);
 uint16_t listener_port(const struct listener *l);
-/* "http://127.0.0.1:7676", with the name that was asked for. Valid as long as the listener. */
+/* "http://127.0.0.1:7676" (or https), with the name that was asked for. Valid as long as the listener. */
 const char *listener_url(const struct listener *l);
 size_t listener_connections(const struct listener *l);
 

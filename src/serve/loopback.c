@@ -143,7 +143,7 @@ struct loopback *loopback_start(struct loop *loop, const struct exchange_handler
     ex->client = request->client.len ? request->client
                                      : (struct exchange_addr){.octets = {127, 0, 0, 1}, .len = 4};
     ex->server = (struct exchange_addr){.octets = {127, 0, 0, 1}, .len = 4};
-    ex->tls = request->tls;
+    ex->tls = exchange_tls_ref(request->tls);
     ex->began_ns = clock_mono_ns();
     if (request->body)
         body_append(ex->body, request->body);

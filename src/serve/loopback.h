@@ -16,7 +16,7 @@ struct loopback_request {
     struct body *body;                  /* the caller's reference is taken; NULL: empty. May still be
                                          * written to while the handler runs */
     struct exchange_addr client;        /* zero: 127.0.0.1 */
-    const struct exchange_tls *tls;     /* NULL: plain; else must outlive the loopback */
+    struct exchange_tls *tls;           /* NULL: plain. Its count, if it has one, goes up */
     size_t max_body;                    /* of the answer, bytes; 0: 64 MiB. A longer one is cut */
 };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An accepted TCP connection: the transport under an http1. Reads and writes the socket itself
+/* An accepted TCP connection, with or without TLS: the transport under an http1. Reads and writes the socket itself
  * and uses libuv only to learn when it can, so that a request costs one read and one write. */
 #ifndef EDGECTL_SERVE_TCP_CLIENT_H
 #define EDGECTL_SERVE_TCP_CLIENT_H
 
 #include <stddef.h>
+#include "crypto/tls_server.h"
 #include "serve/http1.h"
 
 struct tcp_client;
@@ -12,6 +13,7 @@ struct tcp_client;
 /* What the clients of one listener share; the listener's own. */
 struct tcp_clients {
     struct http1_env http;
+    struct tls_server *tls;         /* NULL: plain HTTP */
     struct tcp_client *first;       /* newest first; `last` has waited longest */
     struct tcp_client *last;
     size_t count;                   /* open */

@@ -81,6 +81,11 @@ static void do_info(struct job *j)
     buf_printf(&b, "%s %s %d\n", j->ex->method, j->ex->uri, j->ex->version);
     for (size_t i = 0; i < j->ex->headers.count; i++)
         buf_printf(&b, "%s: %s\n", j->ex->headers.list[i].name, j->ex->headers.list[i].value);
+    const struct exchange_tls *t = j->ex->tls;
+    if (t)
+        buf_printf(&b, "tls %s %s %s verify %d cert %zu hello %zu ja3 %02x ja4 %s\n", t->protocol, t->cipher,
+                   t->servername ? t->servername : "none", t->verify_result, t->client_cert_len,
+                   t->client_hello_len, t->has_ja3 ? t->ja3_md5[0] : 0, t->ja4 ? t->ja4 : "none");
     answer(j->ex, 200, text_body(buf_str(&b)));
     buf_clear(&b);
     job_end(j);
