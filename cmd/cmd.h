@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the command files share: declarations from commands.def, help, and what the table
- * says a command needs. */
+/* What the command files share: declarations from commands.def, help, the manifest. */
 #ifndef EDGECTL_CMD_CMD_H
 #define EDGECTL_CMD_CMD_H
 
 #include "cli/cli.h"
+
+struct manifest;
 
 #define CMD(name) extern const struct cli_cmd cmd_##name;
 #include "cmd/commands.def"
@@ -16,8 +17,4 @@ void cmd_show_help(struct cli *cli, const struct cli_cmd *cmd, const char *noun)
 /* Reads the manifest that the global options name; every problem of it is told at once, so that a
  * failure leaves err->msg empty. */
 must_use int cmd_load_manifest(struct cli *cli, struct manifest **ret_manifest, struct err *err);
-/* What cli->cmd needs, for main: before and after its `run`. */
-must_use int cmd_prepare(struct cli *cli, struct err *err);
-void cmd_release(struct cli *cli);
-
 #endif

@@ -47,11 +47,7 @@ static int run_command(struct cli *cli, void *args, struct err *err)
 {
     if (chdir(cli->dir) < 0)
         return err_sys(err, ERR_IO, errno, "cannot work in '%s'", cli->dir);
-    int r = cmd_prepare(cli, err);
-    if (r == 0)
-        r = cli->cmd->run(cli, args, err);
-    cmd_release(cli);
-    return r;
+    return cli->cmd->run(cli, args, err);
 }
 
 static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)

@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "cli/output.h"
 
-struct manifest;
 struct cli;
 
 /* Groups of `edgectl --help`, in that order. */
@@ -131,10 +130,8 @@ struct cli_example {
      .offset = CLI_MEMBER(S, m, struct cli_list)}
 #define ARG_END {.type = CLI_END}
 
-/* What is made ready before `run`, in this order, and released after it. */
 enum cli_need {
-    NEED_MANIFEST = 1,      /* cli->manifest: --manifest, or edge.yaml / fastly.toml found here */
-    NEED_STATE = 2,         /* option --state DIR; cli->state_dir is its path, made if missing */
+    NEED_STATE = 1,         /* works on a project's state: has the option --state (cli->state_dir) */
 };
 
 /* EXITS(MANIFEST, IO): error codes of err.def that this command is known to end with, beside
@@ -184,11 +181,8 @@ struct cli {
     const char *dir;                /* -C: already the working directory when `run` is called */
     const char *manifest_file;      /* --manifest, or NULL */
     const char *target;             /* --target, "local" by default */
-    const char *state_dir;          /* --state, or NULL; with NEED_STATE the folder's path */
-    char *owned_state_dir;
+    const char *state_dir;          /* --state, or NULL: beside the manifest (world/state.h) */
     bool verbose, quiet, json, no_input, help, version;
-    /* See NEED_MANIFEST; else NULL. */
-    struct manifest *manifest;
 };
 
 /* May the user be asked something? Only with a terminal on stdin and stderr, without --no-input. */
