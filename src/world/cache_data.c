@@ -8,7 +8,7 @@
 
 /* --- watches --- */
 
-struct cache_watch *watch_new(struct core_cache *c, const struct cache_notify *notify)
+struct cache_watch *cache_watch_new(struct core_cache *c, const struct cache_notify *notify)
 {
     struct cache_watch *w = xnew(struct cache_watch);
     w->cache = c;
@@ -16,7 +16,7 @@ struct cache_watch *watch_new(struct core_cache *c, const struct cache_notify *n
     return w;
 }
 
-void watch_add(struct cache_watch **list, struct cache_watch *w)
+void cache_watch_add(struct cache_watch **list, struct cache_watch *w)
 {
     if (w->link || w->posted)
         return;
@@ -27,7 +27,7 @@ void watch_add(struct cache_watch **list, struct cache_watch *w)
     *list = w;
 }
 
-static void watch_remove(struct cache_watch *w)
+static void cache_watch_remove(struct cache_watch *w)
 {
     if (!w->link)
         return;
@@ -49,11 +49,11 @@ static void deliver(void *env)
         w->notify.fn(w->notify.env);
 }
 
-void watch_fire(struct cache_watch **list)
+void cache_watch_fire(struct cache_watch **list)
 {
     while (*list) {
         struct cache_watch *w = *list;
-        watch_remove(w);
+        cache_watch_remove(w);
         w->posted = true;
         loop_post(w->notify.loop, deliver, w);
     }
@@ -64,7 +64,7 @@ void cache_watch_close(struct cache_watch *w)
     if (!w)
         return;
     uv_mutex_lock(&w->cache->lock);
-    watch_remove(w);
+    cache_watch_remove(w);
     bool posted = w->posted;
     uv_mutex_unlock(&w->cache->lock);
     w->closed = true;
@@ -131,7 +131,7 @@ static void filler_end(struct filler *f, enum cache_fill state)
     if (state == CACHE_COMPLETE && f->data->has_length && f->data->len != f->data->length)
         state = CACHE_BROKEN;
     f->data->state = state;
-    watch_fire(&f->data->watches);
+    cache_watch_fire(&f->data->watches);
     cache_data_unref(f->data);
     uv_mutex_unlock(&c->lock);
     body_on_readable(f->source, NULL, NULL);
@@ -160,7 +160,7 @@ static bool append(struct cache_data *d, const uint8_t *bytes, size_t len)
         c->bytes += len;
         cache_trim(c);
     }
-    watch_fire(&d->watches);
+    cache_watch_fire(&d->watches);
     uv_mutex_unlock(&c->lock);
     if (!wanted)
         free(chunk);
@@ -262,7 +262,7 @@ static enum body_read next_bytes(struct feeder *f, const uint8_t **ret, size_t *
         return BODY_DATA;
     }
     if (f->data->state == CACHE_FILLING) {
-        watch_add(&f->data->watches, f->watch);
+        cache_watch_add(&f->data->watches, f->watch);
         return BODY_WAIT;
     }
     return f->data->state == CACHE_BROKEN || f->bounded ? BODY_ERROR : BODY_END;
@@ -315,7 +315,7 @@ static struct body *start_feeder(struct cache_data *d, const struct feeder *rang
     struct feeder *f = xmemdup(range, sizeof *range);
     f->data = d;
     f->out = body_new();
-    f->watch = watch_new(d->cache, &(struct cache_notify){notify->loop, on_more, f});
+    f->watch = cache_watch_new(d->cache, &(struct cache_notify){notify->loop, on_more, f});
     struct body *out = body_ref(f->out);
     uv_mutex_lock(&d->cache->lock);
     d->refs++;
@@ -368,8 +368,8 @@ enum cache_read cache_object_read(struct cache_object *o, const struct cache_ran
     uv_mutex_lock(&o->cache->lock);
     enum cache_read r = resolve(o->data, range, &f);
     if (r == CACHE_READ_WAIT) {
-        *ret_watch = watch_new(o->cache, notify);
-        watch_add(&o->data->watches, *ret_watch);
+        *ret_watch = cache_watch_new(o->cache, notify);
+        cache_watch_add(&o->data->watches, *ret_watch);
     }
     uv_mutex_unlock(&o->cache->lock);
     if (r == CACHE_READ_OK)

@@ -60,19 +60,19 @@ static uint8_t *vary_signature(const char *rule, const struct headers *request, 
 
 /* --- variants --- */
 
-struct variant_walk variant_walk(struct cache_entry *e, const struct headers *request)
+struct cache_walk cache_variant_walk(struct cache_entry *e, const struct headers *request)
 {
-    return (struct variant_walk){.request = request, .next = e ? e->variants : NULL};
+    return (struct cache_walk){.request = request, .next = e ? e->variants : NULL};
 }
 
-void variant_walk_end(struct variant_walk *w)
+void cache_variant_walk_end(struct cache_walk *w)
 {
     free(w->signature);
     w->signature = NULL;
     w->rule = NULL;
 }
 
-struct cache_variant *variant_next(struct variant_walk *w)
+struct cache_variant *cache_variant_next(struct cache_walk *w)
 {
     while (w->next) {
         struct cache_variant *v = w->next;
@@ -86,7 +86,7 @@ struct cache_variant *variant_next(struct variant_walk *w)
             memcmp(v->signature, w->signature, v->signature_len) == 0)
             return v;
     }
-    variant_walk_end(w);
+    cache_variant_walk_end(w);
     return NULL;
 }
 
@@ -107,7 +107,7 @@ static void variant_free(struct cache_entry *e, struct cache_variant *v)
     free(v);
 }
 
-void variant_tidy(struct cache_entry *e, struct cache_variant *v)
+void cache_variant_tidy(struct cache_entry *e, struct cache_variant *v)
 {
     if (!v->object && !v->obligated)
         variant_free(e, v);
@@ -120,7 +120,7 @@ static void variant_to_front(struct cache_entry *e, struct cache_variant *v)
     e->variants = v;
 }
 
-struct cache_variant *variant_get(struct cache_entry *e, const char *rule,
+struct cache_variant *cache_variant_get(struct cache_entry *e, const char *rule,
                                   const struct headers *request)
 {
     size_t len;
@@ -148,14 +148,14 @@ static size_t object_bytes(const struct cache_object *o)
            sizeof(struct cache_variant) + sizeof(struct cache_entry) + sizeof(struct cache_data);
 }
 
-struct cache_object *variant_object(struct core_cache *c, struct cache_variant *v)
+struct cache_object *cache_variant_object(struct core_cache *c, struct cache_variant *v)
 {
     if (v->object && v->object->data->state == CACHE_BROKEN)
-        variant_store(c, v, NULL);
+        cache_variant_store(c, v, NULL);
     return v->object;
 }
 
-void variant_store(struct core_cache *c, struct cache_variant *v, struct cache_object *o)
+void cache_variant_store(struct core_cache *c, struct cache_variant *v, struct cache_object *o)
 {
     struct cache_object *old = v->object;
     v->object = o;
@@ -166,7 +166,7 @@ void variant_store(struct core_cache *c, struct cache_variant *v, struct cache_o
     if (old) {
         c->bytes -= object_bytes(old);
         cache_data_unstore(old->data);
-        object_release(old);
+        cache_object_release(old);
     }
 }
 
@@ -181,7 +181,7 @@ static void limit_variants(struct core_cache *c, struct cache_entry *e)
             last = v;
     if (!last)
         return;
-    variant_store(c, last, NULL);
+    cache_variant_store(c, last, NULL);
     variant_free(e, last);
 }
 
@@ -223,7 +223,7 @@ static void grow(struct core_cache *c)
     c->bucket_count = count;
 }
 
-static struct cache_entry *entry_add(struct core_cache *c, const struct cache_key *key, uint64_t hash)
+static struct cache_entry *cache_entry_add(struct core_cache *c, const struct cache_key *key, uint64_t hash)
 {
     if (c->entry_count == c->bucket_count)
         grow(c);
@@ -239,29 +239,29 @@ static struct cache_entry *entry_add(struct core_cache *c, const struct cache_ke
     return e;
 }
 
-struct cache_entry *entry_get(struct core_cache *c, const struct cache_key *key, bool make)
+struct cache_entry *cache_entry_get(struct core_cache *c, const struct cache_key *key, bool make)
 {
     uint64_t hash = hash_of(c, key);
     struct cache_entry *e = c->bucket_count ? c->buckets[hash & (c->bucket_count - 1)] : NULL;
     while (e && (e->hash != hash || e->key_len != key->len || memcmp(e->key, key->data, key->len)))
         e = e->hash_next;
     if (!e)
-        return make ? entry_add(c, key, hash) : NULL;
+        return make ? cache_entry_add(c, key, hash) : NULL;
     unlink_use(c, e);
     link_newest(c, e);
     limit_variants(c, e);
     return e;
 }
 
-bool entry_idle(const struct cache_entry *e)
+bool cache_entry_idle(const struct cache_entry *e)
 {
     return e->obligations == 0 && !e->watches;
 }
 
-void entry_remove(struct core_cache *c, struct cache_entry *e)
+void cache_entry_remove(struct core_cache *c, struct cache_entry *e)
 {
     while (e->variants) {
-        variant_store(c, e->variants, NULL);
+        cache_variant_store(c, e->variants, NULL);
         variant_free(e, e->variants);
     }
     struct cache_entry **link = &c->buckets[e->hash & (c->bucket_count - 1)];
@@ -273,8 +273,8 @@ void entry_remove(struct core_cache *c, struct cache_entry *e)
     free(e);
 }
 
-void entry_tidy(struct core_cache *c, struct cache_entry *e)
+void cache_entry_tidy(struct core_cache *c, struct cache_entry *e)
 {
-    if (!e->variants && entry_idle(e))
-        entry_remove(c, e);
+    if (!e->variants && cache_entry_idle(e))
+        cache_entry_remove(c, e);
 }

@@ -22,7 +22,7 @@ void core_cache_free(struct core_cache *c)
     if (!c)
         return;
     while (c->oldest)
-        entry_remove(c, c->oldest);
+        cache_entry_remove(c, c->oldest);
     free(c->buckets);
     uv_mutex_destroy(&c->lock);
     free(c);
@@ -33,8 +33,8 @@ void cache_trim(struct core_cache *c)
     struct cache_entry *e = c->oldest;
     while (e && c->bytes > c->max_bytes) {
         struct cache_entry *newer = e->newer;
-        if (entry_idle(e))
-            entry_remove(c, e);
+        if (cache_entry_idle(e))
+            cache_entry_remove(c, e);
         e = newer;
     }
 }
@@ -84,7 +84,7 @@ static struct cache_object *object_new(struct core_cache *c, const struct cache_
     return o;
 }
 
-void object_release(struct cache_object *o)
+void cache_object_release(struct cache_object *o)
 {
     if (--o->refs > 0)
         return;
@@ -108,7 +108,7 @@ void cache_object_unref(struct cache_object *o)
         return;
     struct core_cache *c = o->cache;
     uv_mutex_lock(&c->lock);
-    object_release(o);
+    cache_object_release(o);
     uv_mutex_unlock(&c->lock);
 }
 
@@ -164,13 +164,13 @@ struct cache_object *core_cache_lookup(struct core_cache *c, const struct cache_
 {
     struct cache_object *found = NULL;
     uv_mutex_lock(&c->lock);
-    struct variant_walk w = variant_walk(entry_get(c, key, false), request);
-    for (struct cache_variant *v; !found && (v = variant_next(&w));) {
-        struct cache_object *o = variant_object(c, v);
+    struct cache_walk w = cache_variant_walk(cache_entry_get(c, key, false), request);
+    for (struct cache_variant *v; !found && (v = cache_variant_next(&w));) {
+        struct cache_object *o = cache_variant_object(c, v);
         if (o)
             found = give(o);
     }
-    variant_walk_end(&w);
+    cache_variant_walk_end(&w);
     uv_mutex_unlock(&c->lock);
     return found;
 }
@@ -201,9 +201,9 @@ static struct candidates look(struct core_cache *c, struct cache_entry *e,
                               const struct headers *request)
 {
     struct candidates found = {0};
-    struct variant_walk w = variant_walk(e, request);
-    for (struct cache_variant *v; !found.fresh && (v = variant_next(&w));) {
-        struct cache_object *o = variant_object(c, v);
+    struct cache_walk w = cache_variant_walk(e, request);
+    for (struct cache_variant *v; !found.fresh && (v = cache_variant_next(&w));) {
+        struct cache_object *o = cache_variant_object(c, v);
         found.in_work = found.in_work || v->obligated;
         if (!o || !is_usable(o))
             continue;
@@ -214,7 +214,7 @@ static struct candidates look(struct core_cache *c, struct cache_entry *e,
         else if (!v->obligated && !found.stale)
             found.stale = v;
     }
-    variant_walk_end(&w);
+    cache_variant_walk_end(&w);
     return found;
 }
 
@@ -224,22 +224,22 @@ struct cache_answer core_cache_transact(struct core_cache *c, const struct cache
 {
     struct cache_answer answer = {0};
     uv_mutex_lock(&c->lock);
-    struct cache_entry *e = entry_get(c, key, true);
+    struct cache_entry *e = cache_entry_get(c, key, true);
     struct candidates found = look(c, e, request);
     if (found.fresh) {
         answer.found = give(found.fresh);
     } else if (found.stale_in_work) {
         answer.found = give(found.stale_in_work);
     } else if (found.in_work) {
-        answer.watch = watch_new(c, notify);
-        watch_add(&e->watches, answer.watch);
+        answer.watch = cache_watch_new(c, notify);
+        cache_watch_add(&e->watches, answer.watch);
     } else if (found.stale) {
         answer.found = give(found.stale->object);
         answer.obligation = oblige(e, found.stale, request, c);
     } else {
         /* The answer will most likely vary as the last one did. */
         const char *rule = e->variants ? e->variants->rule : "";
-        answer.obligation = oblige(e, variant_get(e, rule, request), request, c);
+        answer.obligation = oblige(e, cache_variant_get(e, rule, request), request, c);
     }
     uv_mutex_unlock(&c->lock);
     return answer;
@@ -254,7 +254,7 @@ static struct cache_object *store(struct core_cache *c, struct cache_entry *e,
 {
     cleanup(free_p) char *rule = vary_canonical(w->vary_rule);
     struct cache_object *o = object_new(c, w, data);
-    variant_store(c, variant_get(e, rule, request), o);
+    cache_variant_store(c, cache_variant_get(e, rule, request), o);
     return o;
 }
 
@@ -264,10 +264,10 @@ void core_cache_insert(struct core_cache *c, const struct cache_key *key,
 {
     uv_mutex_lock(&c->lock);
     struct cache_data *data = cache_data_new(c, write);
-    struct cache_entry *e = entry_get(c, key, true);
+    struct cache_entry *e = cache_entry_get(c, key, true);
     store(c, e, request, write, data);
     data->refs++; /* trimming may drop the object */
-    watch_fire(&e->watches);
+    cache_watch_fire(&e->watches);
     cache_trim(c);
     uv_mutex_unlock(&c->lock);
     cache_data_fill(data, source);
@@ -280,9 +280,9 @@ void core_cache_insert(struct core_cache *c, const struct cache_key *key,
 static void discharge(struct cache_obligation *o)
 {
     o->variant->obligated = false;
-    variant_tidy(o->entry, o->variant);
+    cache_variant_tidy(o->entry, o->variant);
     o->entry->obligations--;
-    watch_fire(&o->entry->watches);
+    cache_watch_fire(&o->entry->watches);
 }
 
 static void obligation_free(struct cache_obligation *o)
@@ -311,7 +311,7 @@ bool cache_obligation_update(struct cache_obligation *o, const struct cache_writ
 {
     struct core_cache *c = o->cache;
     uv_mutex_lock(&c->lock);
-    struct cache_object *old = variant_object(c, o->variant);
+    struct cache_object *old = cache_variant_object(c, o->variant);
     if (old) {
         old->data->refs++;
         store(c, o->entry, &o->request, write, old->data);
@@ -331,7 +331,7 @@ void cache_obligation_drop(struct cache_obligation *o)
     struct core_cache *c = o->cache;
     uv_mutex_lock(&c->lock);
     discharge(o);
-    entry_tidy(c, o->entry);
+    cache_entry_tidy(c, o->entry);
     uv_mutex_unlock(&c->lock);
     obligation_free(o);
 }
@@ -353,7 +353,7 @@ static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const cha
     size_t count = 0;
     for (struct cache_variant *v = e->variants, *next; v; v = next) {
         next = v->next;
-        struct cache_object *o = variant_object(c, v);
+        struct cache_object *o = cache_variant_object(c, v);
         if (!o || !o->surrogates || !strstr(o->surrogates, wanted))
             continue;
         count++;
@@ -361,8 +361,8 @@ static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const cha
             o->soft_purged = true;
             continue;
         }
-        variant_store(c, v, NULL);
-        variant_tidy(e, v);
+        cache_variant_store(c, v, NULL);
+        cache_variant_tidy(e, v);
     }
     return count;
 }
@@ -376,7 +376,7 @@ size_t core_cache_purge(struct core_cache *c, const char *surrogate, size_t len,
     for (struct cache_entry *e = c->oldest, *newer; e; e = newer) {
         newer = e->newer;
         count += purge_entry(c, e, wanted, soft);
-        entry_tidy(c, e);
+        cache_entry_tidy(c, e);
     }
     uv_mutex_unlock(&c->lock);
     return count;

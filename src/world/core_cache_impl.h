@@ -91,10 +91,10 @@ struct cache_obligation {
 };
 
 /* --- watches (cache_data.c) --- */
-struct cache_watch *watch_new(struct core_cache *c, const struct cache_notify *notify);
-void watch_add(struct cache_watch **list, struct cache_watch *w);
+struct cache_watch *cache_watch_new(struct core_cache *c, const struct cache_notify *notify);
+void cache_watch_add(struct cache_watch **list, struct cache_watch *w);
 /* Notify all and empty the list. */
-void watch_fire(struct cache_watch **list);
+void cache_watch_fire(struct cache_watch **list);
 
 /* --- data (cache_data.c) --- */
 struct cache_data *cache_data_new(struct core_cache *c, const struct cache_write *write);
@@ -112,39 +112,39 @@ void cache_trim(struct core_cache *c);
 
 /* --- entries and variants (cache_entry.c) --- */
 /* Moved to the newest end. NULL if there is none and it is not to be made. */
-struct cache_entry *entry_get(struct core_cache *c, const struct cache_key *key, bool make);
+struct cache_entry *cache_entry_get(struct core_cache *c, const struct cache_key *key, bool make);
 /* Free it if nothing is left in it and nobody cares for it. */
-void entry_tidy(struct core_cache *c, struct cache_entry *e);
+void cache_entry_tidy(struct core_cache *c, struct cache_entry *e);
 /* Nobody is at work on it: it may go. */
-bool entry_idle(const struct cache_entry *e);
-void entry_remove(struct core_cache *c, struct cache_entry *e);
+bool cache_entry_idle(const struct cache_entry *e);
+void cache_entry_remove(struct core_cache *c, struct cache_entry *e);
 
 /* A walk over the variants that a request matches, most recently written first. */
-struct variant_walk {
+struct cache_walk {
     const struct headers *request;
     struct cache_variant *next;
     const char *rule;                   /* that `signature` was made by */
     uint8_t *signature;
     size_t signature_len;
 };
-struct variant_walk variant_walk(struct cache_entry *e, const struct headers *request);
-struct cache_variant *variant_next(struct variant_walk *w);
-void variant_walk_end(struct variant_walk *w);
+struct cache_walk cache_variant_walk(struct cache_entry *e, const struct headers *request);
+struct cache_variant *cache_variant_next(struct cache_walk *w);
+void cache_variant_walk_end(struct cache_walk *w);
 
 /* The variant of this rule (canonical) and these headers, moved to the front; made if need be. */
-struct cache_variant *variant_get(struct cache_entry *e, const char *rule,
+struct cache_variant *cache_variant_get(struct cache_entry *e, const char *rule,
                                   const struct headers *request);
 /* What it holds, unless that has broken; borrowed. */
-struct cache_object *variant_object(struct core_cache *c, struct cache_variant *v);
+struct cache_object *cache_variant_object(struct core_cache *c, struct cache_variant *v);
 /* Takes the reference to `o` (NULL = empty it). */
-void variant_store(struct core_cache *c, struct cache_variant *v, struct cache_object *o);
+void cache_variant_store(struct core_cache *c, struct cache_variant *v, struct cache_object *o);
 /* Take it out of the list and free it, if it is empty and not obligated. */
-void variant_tidy(struct cache_entry *e, struct cache_variant *v);
+void cache_variant_tidy(struct cache_entry *e, struct cache_variant *v);
 
 /* Header names of a vary rule (NULL = none) in canonical form; freed by the caller. */
 char *vary_canonical(const char *rule);
 
 /* Drop a reference under the lock. */
-void object_release(struct cache_object *o);
+void cache_object_release(struct cache_object *o);
 
 #endif
