@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/units.h"
 
 enum { PEM_MAX = 1024 * 1024 };
 
@@ -45,14 +46,14 @@ int64_t bind_duration(const struct node *map, const char *key)
 {
     const char *s = text_of(map, key);
     int64_t v;
-    return s && value_duration_ms(s, &v) ? v : 0;
+    return s && parse_duration(s, &v) ? v : 0;
 }
 
 int64_t bind_size(const struct node *map, const char *key)
 {
     const char *s = text_of(map, key);
     int64_t v;
-    return s && value_size(s, &v) ? v : 0;
+    return s && parse_size(s, &v) ? v : 0;
 }
 
 bool bind_is(const struct node *n, const char *text)
@@ -80,6 +81,10 @@ static char *existing(struct load *l, struct node *n, bool dir)
     }
     if (dir != S_ISDIR(st.st_mode)) {
         problem_at(l, n, "'%.300s' is %sa directory", n->text, dir ? "not " : "");
+        return NULL;
+    }
+    if (!dir && !S_ISREG(st.st_mode)) {
+        problem_at(l, n, "'%.300s' is not a regular file", n->text);
         return NULL;
     }
     if (!dir)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/units.h"
 #include "manifest/acl.h"
 #include "manifest/keys.h"
 
@@ -88,9 +89,9 @@ static bool check_quantity(struct walk *w, struct node *n, const struct manifest
         number = (double)whole;
     else if ((k->types & KT_NUMBER) && digits && value_number(n->text, &number))
         ;
-    else if ((k->types & KT_DURATION) && value_duration_ms(n->text, &whole))
+    else if ((k->types & KT_DURATION) && parse_duration(n->text, &whole))
         number = (double)whole;
-    else if ((k->types & KT_SIZE) && value_size(n->text, &whole))
+    else if ((k->types & KT_SIZE) && parse_size(n->text, &whole))
         number = (double)whole;
     else if ((k->types & KT_PERCENT) && value_percent(n->text, &number))
         ;

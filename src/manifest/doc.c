@@ -79,6 +79,12 @@ static json_t *pattern(const char *regex)
     return json_pack("{s:s, s:s}", "type", "string", "pattern", regex);
 }
 
+/* A bare number is a size in bytes, or a duration of 0. */
+static json_t *quantity(const char *regex)
+{
+    return json_pack("{s:[s,s], s:s}", "type", "string", "integer", "pattern", regex);
+}
+
 static json_t *scalar_schema(const struct manifest_key *k, unsigned type)
 {
     switch (type) {
@@ -90,9 +96,9 @@ static json_t *scalar_schema(const struct manifest_key *k, unsigned type)
         return json_pack("{s:s, s:I, s:I}", "type", "number", "minimum", (json_int_t)k->min,
                          "maximum", (json_int_t)k->max);
     case KT_DURATION:
-        return pattern("^[0-9]+(\\.[0-9]+)? *(ms|s|m|h|d)$|\\$\\{");
+        return quantity("^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$|^0$|\\$\\{");
     case KT_SIZE:
-        return pattern("^[0-9]+(\\.[0-9]+)? *(B|[KMG]iB|[kKMG]B)$|\\$\\{");
+        return quantity("^[0-9]+(\\.[0-9]+)?(B|[KMG]iB|[kKMG]B)?$|\\$\\{");
     case KT_PERCENT:
         return pattern("^[0-9]+(\\.[0-9]+)?%$|\\$\\{");
     case KT_NAME:

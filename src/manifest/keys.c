@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/units.h"
 
 /* A key without text does not compile. */
 #define KEY(path_, types_, dflt_, text_, ...)                                             \
@@ -81,13 +82,10 @@ void key_limit(const struct manifest_key *k, int64_t v, char *to, size_t cap)
     static const struct {
         int64_t factor;
         const char *name;
-    } times[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}},
-      sizes[] = {{1073741824, "GiB"}, {1048576, "MiB"}, {1024, "KiB"}, {1, "B"}};
+    } sizes[] = {{1073741824, "GiB"}, {1048576, "MiB"}, {1024, "KiB"}, {1, "B"}};
     if (k->types & KT_DURATION) {
-        size_t i = 0;
-        while (i + 1 < ARRAY_LEN(times) && (v == 0 || v % times[i].factor != 0))
-            i++;
-        snprintf(to, cap, "%lld%s", (long long)(v / times[i].factor), times[i].name);
+        char text[UNIT_TEXT_MAX];
+        snprintf(to, cap, "%s", format_duration(v, text));
     } else if (k->types & KT_SIZE) {
         size_t i = 0;
         while (i + 1 < ARRAY_LEN(sizes) && (v == 0 || v % sizes[i].factor != 0))

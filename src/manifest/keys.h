@@ -75,9 +75,7 @@ void key_expected(const struct manifest_key *k, char *to, size_t cap);
 /* A limit in the key's own unit ("50ms", "128MiB"). */
 void key_limit(const struct manifest_key *k, int64_t value, char *to, size_t cap);
 
-/* --- values (values.c). False when the text is not one. --- */
-bool value_duration_ms(const char *s, int64_t *ret);
-bool value_size(const char *s, int64_t *ret);
+/* --- values beside those of base/units.h (values.c). False when the text is not one. --- */
 bool value_percent(const char *s, double *ret);
 bool value_number(const char *s, double *ret);
 bool value_int(const char *s, int64_t *ret);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,48 +27,6 @@ static bool decimal(const char *s, double *ret, const char **end)
     *ret = value / scale;
     *end = s;
     return digits > 0 && s[-1] != '.';
-}
-
-struct unit {
-    const char *name;
-    double factor;
-};
-
-static bool with_unit(const char *s, const struct unit *units, size_t count, int64_t *ret)
-{
-    double value;
-    const char *unit;
-    if (!decimal(s, &value, &unit))
-        return false;
-    while (*unit == ' ')
-        unit++;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(unit, units[i].name) != 0)
-            continue;
-        double total = round(value * units[i].factor);
-        if (total > 9e15 || (total < 1 && value > 0))
-            return false;
-        *ret = (int64_t)total;
-        return true;
-    }
-    return false;
-}
-
-bool value_duration_ms(const char *s, int64_t *ret)
-{
-    static const struct unit units[] = {
-        {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3},
-    };
-    return with_unit(s, units, ARRAY_LEN(units), ret);
-}
-
-bool value_size(const char *s, int64_t *ret)
-{
-    static const struct unit units[] = {
-        {"B", 1},   {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
-        {"kB", 1e3}, {"KB", 1e3},   {"MB", 1e6},      {"GB", 1e9},
-    };
-    return with_unit(s, units, ARRAY_LEN(units), ret);
 }
 
 bool value_percent(const char *s, double *ret)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/mem.h"
+#include "base/units.h"
 #include "manifest/keys.h"
 
 struct writer {
@@ -172,11 +173,9 @@ static void ms_pair(struct writer *w, int depth, const char *name, int64_t ms)
 {
     if (ms <= 0)
         return;
+    char text[UNIT_TEXT_MAX];
     indent(w, depth);
-    if (ms % 1000 == 0)
-        buf_printf(w->out, "%s: %llds\n", name, (long long)ms / 1000);
-    else
-        buf_printf(w->out, "%s: %lldms\n", name, (long long)ms);
+    buf_printf(w->out, "%s: %s\n", name, format_duration(ms, text));
 }
 
 /* --- sections --- */
