@@ -29,6 +29,15 @@ static void bind_build(struct load *l, const struct node *root)
         *PUSH(m->build.watch, m->build.watch_count) = load_path(m, n->text);
 }
 
+/* Anything that may be a header is taken, as a fastly.toml has it, but most likely it is wrong. */
+static char *host_name(struct load *l, const struct node *map, const char *key)
+{
+    const struct node *n = bind_child(map, key);
+    if (n && rule_host(n->text))
+        warning_at(l, n, "'%.60s' is no host name: %s", n->text, rule_host(n->text));
+    return bind_text(map, key);
+}
+
 static void bind_backend(struct load *l, struct node *n)
 {
     struct manifest_backend *b = PUSH(l->m->backends, l->m->backend_count);
@@ -40,8 +49,8 @@ static void bind_backend(struct load *l, struct node *n)
     bind_url(l, bind_child(n, "url"), b);
     if (l->local)
         bind_url(l, bind_child(n, "local"), b);
-    b->override_host = bind_text(n, "override-host");
-    b->cert_host = bind_text(n, "cert-host");
+    b->override_host = host_name(l, n, "override-host");
+    b->cert_host = host_name(l, n, "cert-host");
     b->no_sni = !bind_bool(n, "sni", true);
     b->ca_pem = bind_pem(l, bind_child(n, "ca"), "CERTIFICATE");
     struct node *cert = bind_child(n, "client-cert"), *key = bind_child(n, "client-key");

@@ -273,7 +273,8 @@ void bind_fastly(struct load *l, struct node *root)
     struct manifest *m = l->m;
     const struct node *server = bind_child(root, "local_server");
     m->name = bind_text(root, "name");
-    m->build.command = bind_text(bind_child(root, "scripts"), "build");
+    const struct node *build = bind_child(bind_child(root, "scripts"), "build");
+    m->build.command = build && build->len > 0 ? xstrdup(build->text) : NULL;
     m->dynamic_backends = true;
     FOR_CHILDREN (n, bind_child(server, "backends"))
         bind_backend(l, n);

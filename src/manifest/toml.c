@@ -10,6 +10,8 @@
 struct reader {
     const char *text;
     size_t len;
+    size_t *lines;              /* where each begins */
+    size_t line_count;
     size_t at;                  /* offset that line and col stand for */
     int line, col;
     struct node_builder build;
@@ -17,24 +19,42 @@ struct reader {
     int failed;                 /* first failure; the rest of the events is ignored */
 };
 
-/* Offsets mostly grow, so the place moves on from the last one; columns count characters. */
+static void find_lines(struct reader *rd)
+{
+    size_t count = 1;
+    for (const char *p = rd->text; (p = memchr(p, '\n', rd->len - (size_t)(p - rd->text))); p++)
+        count++;
+    rd->lines = xreallocarray(NULL, count, sizeof *rd->lines);
+    rd->lines[0] = 0;
+    rd->line_count = 1;
+    for (size_t i = 0; rd->line_count < count; i++) {
+        if (rd->text[i] == '\n')
+            rd->lines[rd->line_count++] = i + 1;
+    }
+}
+
+/* Sets line and col for an offset; columns count characters. Tables may be scattered over the
+ * file, so offsets go back as well as on. */
 static void seek(struct reader *rd, size_t to)
 {
+    size_t lo = 0, hi = rd->line_count;
     if (to > rd->len)
         to = rd->len;
-    if (to < rd->at) {
-        rd->at = 0;
-        rd->line = rd->col = 1;
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (rd->lines[mid] <= to)
+            lo = mid;
+        else
+            hi = mid;
     }
-    for (; rd->at < to; rd->at++) {
-        unsigned char c = (unsigned char)rd->text[rd->at];
-        if (c == '\n') {
-            rd->line++;
-            rd->col = 1;
-        } else if ((c & 0xC0) != 0x80) {
-            rd->col++;
-        }
+    /* On from the last place where that is in the same line. */
+    if (rd->line != (int)lo + 1 || rd->at > to) {
+        rd->line = (int)lo + 1;
+        rd->at = rd->lines[lo];
+        rd->col = 1;
     }
+    for (; rd->at < to; rd->at++)
+        rd->col += ((unsigned char)rd->text[rd->at] & 0xC0) != 0x80;
 }
 
 static void on_event(void *env, uint32_t kind, const char *text, size_t text_len, size_t at)
@@ -67,6 +87,8 @@ int node_from_toml(const char *text, size_t len, const char *file, struct node *
                    struct err *err)
 {
     struct reader rd = {.text = text, .len = len, .line = 1, .col = 1};
+    find_lines(&rd);
+    cleanup(free_p) size_t *lines = rd.lines;
     char why[512] = "";
     size_t why_at = 0;
     if (edgectl_rs_toml_events(text, len, on_event, &rd, why, sizeof why, &why_at) < 0) {

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include "base/mem.h"
 #include "base/units.h"
+#include "manifest/data.h"
 #include "manifest/keys.h"
 
 struct writer {
@@ -58,35 +59,42 @@ static bool must_escape(unsigned c)
            (c >= 0xFFFE && c <= 0xFFFF);
 }
 
-/* With `quote`, '"' and '\' are escaped too: for text, but not for JSON that has done it. */
-static void add_escaped(struct buf *out, const char *s, size_t size, bool quote)
+enum { QUOTES = 1, EXPANSION = 2 };
+
+/* `what`: QUOTES for text that is not JSON already, EXPANSION for values: keys have none. */
+static void add_escaped(struct buf *out, const char *s, size_t size, int what)
 {
     for (size_t i = 0, len; i < size; i += len ? len : 1) {
         unsigned c = decode((const unsigned char *)s + i, size - i, &len);
         if (len == 0)
             buf_add_str(out, "\\uFFFD");
-        else if (quote && (c == '"' || c == '\\'))
+        else if ((what & QUOTES) && (c == '"' || c == '\\'))
             buf_printf(out, "\\%c", c);
-        else if (quote && c == '\n')
+        else if ((what & QUOTES) && c == '\n')
             buf_add_str(out, "\\n");
         else if (must_escape(c))
             buf_printf(out, "\\u%04X", c);
-        else if (c == '$' && i + 1 < size && s[i + 1] == '{')
+        else if ((what & EXPANSION) && c == '$' && i + 1 < size && s[i + 1] == '{')
             buf_add_str(out, "$$");
         else
             buf_add(out, s + i, len);
     }
 }
 
-static void add_scalar(struct buf *out, const char *s, size_t len)
+static void add_text(struct buf *out, const char *s, size_t len, int what)
 {
     if (is_plain(s, len)) {
         buf_add(out, s, len);
         return;
     }
     buf_add_char(out, '"');
-    add_escaped(out, s, len, true);
+    add_escaped(out, s, len, QUOTES | what);
     buf_add_char(out, '"');
+}
+
+static void add_scalar(struct buf *out, const char *s, size_t len)
+{
+    add_text(out, s, len, EXPANSION);
 }
 
 static void indent(struct writer *w, int depth)
@@ -101,7 +109,7 @@ static void key(struct writer *w, int depth, const char *name)
     bool lengthy = strlen(name) > 150;
     if (lengthy)
         buf_add_str(w->out, "? ");
-    add_scalar(w->out, name, strlen(name));
+    add_text(w->out, name, strlen(name), 0);
     if (lengthy) {
         buf_add_char(w->out, '\n');
         indent(w, depth);
@@ -354,11 +362,46 @@ static void write_names(struct writer *w, const char *section, char *const *name
     buf_add_str(w->out, "]\n");
 }
 
-static void json_pair(struct writer *w, const char *name, const char *json)
+/* The same JSON, with its texts (not its names) kept from expansion. */
+static json_t *unexpanded(const json_t *json)
 {
+    const char *name;
+    size_t i;
+    json_t *v, *copy;
+    if (json_is_object(json)) {
+        copy = json_object();
+        json_object_foreach ((json_t *)json, name, v)
+            json_object_set_new(copy, name, unexpanded(v));
+        return copy;
+    }
+    if (json_is_array(json)) {
+        copy = json_array();
+        json_array_foreach (json, i, v)
+            json_array_append_new(copy, unexpanded(v));
+        return copy;
+    }
+    if (!json_is_string(json))
+        return json_incref((json_t *)json);
+    struct buf text = BUF_INIT(DATA_FILE_MAX);
+    const char *s = json_string_value(json);
+    for (size_t k = 0; k < json_string_length(json); k++) {
+        if (s[k] == '$' && s[k + 1] == '{')
+            buf_add_char(&text, '$');
+        buf_add_char(&text, s[k]);
+    }
+    copy = json_stringn(buf_str(&text), text.len);
+    buf_clear(&text);
+    return copy;
+}
+
+static void json_pair(struct writer *w, const char *name, const char *text)
+{
+    cleanup(data_json_freep) json_t *json = json_loads(text, JSON_ALLOW_NUL, NULL);
+    cleanup(data_json_freep) json_t *plain = unexpanded(json);
+    cleanup(free_p) char *out = data_json_text(plain);
     key(w, 2, name);
     buf_add_char(w->out, ' ');
-    add_escaped(w->out, json, strlen(json), false);
+    add_escaped(w->out, out, strlen(out), 0);
     buf_add_char(w->out, '\n');
 }
 

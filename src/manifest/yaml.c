@@ -240,6 +240,10 @@ static void reader_clear(struct reader *rd)
 int node_from_yaml(const char *text, size_t len, const char *file, struct node **ret_root,
                    struct err *err)
 {
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
     cleanup(reader_clear) struct reader rd = {.text = text, .len = len};
     if (!yaml_parser_initialize(&rd.parser))
         abort();

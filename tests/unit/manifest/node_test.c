@@ -84,6 +84,10 @@ static void yaml_keeps_text_and_places(void **state)
     assert_int_equal(n->items[1]->len, 3);
     assert_memory_equal(n->items[1]->text, "b\0c", 4);
     node_free(root);
+    root = yaml("\xef\xbb\xbf" "a: b\r\nc: d\r\n");
+    assert_int_equal(node_child(root, "a")->key_col, 1);
+    assert_string_equal(node_child(root, "c")->text, "d");
+    node_free(root);
     root = yaml("");
     assert_int_equal(root->kind, NODE_MAP);
     assert_int_equal(root->count, 0);
