@@ -82,6 +82,5 @@ void guest_kill(struct guest *g);
 
 /* For log lines. */
 struct exchange *guest_exchange(struct guest *g);
-uint64_t guest_hostcall_count(const struct guest *g);
 
 #endif

@@ -25,7 +25,6 @@ void guest_request_free(struct guest_request *r)
     free(r->method);
     free(r->uri);
     headers_clear(&r->headers);
-    exchange_unref(r->downstream);
     free(r);
 }
 

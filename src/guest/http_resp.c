@@ -214,7 +214,7 @@ int32_t hc_http_resp_send_downstream(struct instance *in, const uint64_t *a)
     int32_t status = HC_OK;
     if (interim && r->status != EARLY_HINTS)
         status = HC_INVAL;
-    else if (g->ex->responded)
+    else if (g->ex->responded || g->promised)
         status = HC_ERROR;
     else if (interim)
         exchange_interim(g->ex, r->status, &r->headers);

@@ -4,6 +4,7 @@
 #define EDGECTL_GUEST_SESSION_H
 
 #include <string.h>
+#include "base/buf.h"
 #include "base/utf8.h"
 #include "guest/guest.h"
 
@@ -24,7 +25,6 @@ struct guest_request {
     struct headers headers;
     bool manual_framing, gunzip;
     bool pass;                      /* cache override: pass */
-    struct exchange *downstream;    /* the client's request it came as, or NULL; counted */
 };
 
 struct guest_response {
@@ -74,17 +74,28 @@ struct item_table {
 struct pending;
 struct dynamic_backend;
 
+/* A client request that this sandbox was given, by its handle: what is known of the client can be
+ * asked also after the request was sent on. */
+struct downstream {
+    uint32_t request;
+    struct exchange *ex;
+};
+
+enum { DOWNSTREAMS_MAX = 16 };
+
 struct guest {
     int refs;                       /* the run, and every call that outlives it */
     struct guest_env *env;
     struct guest_app *app;
     struct instance *in;            /* NULL once it is over */
-    struct exchange *ex;            /* the client request in hand */
+    struct exchange *ex;            /* the client request in hand; one of `downstreams` */
+    struct downstream downstreams[DOWNSTREAMS_MAX];
+    unsigned downstream_count;
+    bool promised;                  /* the host will answer ex from a pending request */
     struct task run;
     struct timer wall;
     bool over;
-    uint64_t calls;
-    uint64_t random_id[2];          /* of this sandbox, shown as trace id */
+    uint64_t id;                    /* number of the sandbox in this process; the trace id */
 
     struct table requests, responses, endpoints, stores /* dictionaries and configs */, kv_stores,
         secret_stores, secrets, acls;
@@ -93,6 +104,7 @@ struct guest {
     unsigned pending_count;
     uint64_t buffered;              /* bytes written to bodies that nobody drains yet, in all */
     struct dynamic_backend *dynamic;    /* list; names live as long as the session */
+    struct buf lines[2];            /* of stdout and stderr: what no newline has ended yet */
     int idle_polls;                 /* polls in a row that found nothing */
     struct reuse *reuse_state;      /* reuse.c */
 
@@ -102,7 +114,7 @@ struct guest {
         uint64_t args_copy[HOST_FN_ARGS_MAX];
         struct timer timer;
         bool timed_out;
-        int64_t until_ns;
+        int64_t started_ns, until_ns;   /* of a sleep */
         void *ptr;
         uint32_t n;
     } wait;
@@ -223,6 +235,9 @@ const struct manifest_backend *guest_backend(struct guest *g, const char *name, 
 /* Make a dynamic backend like `b`, whose strings are copied. The name must be new. */
 enum hc_status guest_add_backend(struct guest *g, const struct manifest_backend *b);
 
+/* Plaintext behind a secret handle (secret_store.c), borrowed; NULL if the handle is not valid. */
+const char *guest_secret(struct guest *g, uint64_t handle, size_t *ret_len);
+
 /* --- used across files --- */
 static inline struct guest *guest_of(struct instance *in)
 {
@@ -234,8 +249,22 @@ void guest_drop_backends(struct guest *g);
 void guest_drop_reuse(struct guest *g);
 /* Another client request has been accepted: CPU and wall time begin anew. */
 void guest_renew_limits(struct guest *g);
+/* Handles of config, KV and secret stores, secrets and ACLs. */
+void guest_drop_stores(struct guest *g);
+/* Items when the session ends, or when their handle is closed. */
 void pending_drop(struct guest *g, struct pending *p);
+void kv_op_drop(struct guest *g, void *op);
+void cache_item_drop(struct guest *g, struct item *it);
+void promise_drop(struct guest *g, void *promise);
+/* Would a wait for it return at once? */
+bool item_ready(struct guest *g, struct item *it);
+bool pending_ready(struct pending *p);
+bool kv_op_ready(void *op);
+bool cache_item_ready(struct item *it);
+bool promise_ready(void *promise);
 void guest_note_unsupported(struct guest *g, const char *module, const char *name);
+/* Log what the guest's last output without a newline was (wasi.c). */
+void guest_flush_lines(struct guest *g);
 void guest_log(struct guest *g, const char *endpoint, const void *text, size_t len);
 
 /* Every hostcall by its name in hostcalls.def. */

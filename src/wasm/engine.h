@@ -92,6 +92,7 @@ struct instance_outcome {
     char *backtrace;            /* demangled frames, one a line; NULL if there are none */
     int64_t cpu_ns;
     uint64_t memory_bytes;      /* at the end */
+    uint64_t host_calls;        /* so far */
 };
 
 /* A fresh sandbox; nothing has run yet. Used by one thread only. `wake` is called (on that thread)

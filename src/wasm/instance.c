@@ -208,6 +208,7 @@ wasm_trap_t *run_end_trap(struct instance *in)
 
 int32_t run_host_call(struct instance *in, const struct host_func *f, const uint64_t *args)
 {
+    in->outcome.host_calls++;
     if (in->has_memory) {
         in->mem = wasmtime_memory_data(in->ctx, &in->memory);
         in->mem_len = wasmtime_memory_data_size(in->ctx, &in->memory);

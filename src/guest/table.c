@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest/table.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "guest/session.h"
+
+/* A row that answers "unsupported" gets a function of its own, which reports it once by name. */
+#define STUB_CALL(module, name)
+#define STUB_PARK(module, name)
+#define STUB_PEER(module, name)
+#define STUB_NONE(module, name)                                                    \
+    static int32_t none_##module##_##name(struct instance *in, const uint64_t *a) \
+    {                                                                              \
+        static atomic_flag noted = ATOMIC_FLAG_INIT;                               \
+        (void)a;                                                                   \
+        if (!atomic_flag_test_and_set(&noted))                                     \
+            guest_note_unsupported(guest_of(in), #module, #name);                  \
+        return HC_UNSUPPORTED;                                                     \
+    }
+#define HOSTCALL(module, name, params, how, fn, aliases) STUB_##how(module, name)
+#define WASI(name, params, how)
+#include "guest/hostcalls.def"
+#undef HOSTCALL
+#undef WASI
+
+#define FN_CALL(module, name, fn) fn
+#define FN_PARK(module, name, fn) fn
+#define FN_PEER(module, name, fn) fn
+#define FN_NONE(module, name, fn) none_##module##_##name
+enum { PARKS_CALL = false, PARKS_PARK = true, PARKS_PEER = false, PARKS_NONE = false };
+enum {
+    HOW_CALL = HOSTCALL_FULL, HOW_PARK = HOSTCALL_FULL, HOW_PEER = HOSTCALL_PEER,
+    HOW_NONE = HOSTCALL_NONE,
+};
+
+static const char WASI_MODULE[] = "wasi_snapshot_preview1";
+
+/* proc_exit is the one function that gives nothing back. */
+static bool wasi_has_result(const char *name)
+{
+    return strcmp(name, "proc_exit") != 0;
+}
+
+static const struct host_func funcs[] = {
+#define HOSTCALL(module, name, params, how, fn, aliases) \
+    {#module, #name, params, true, PARKS_##how, FN_##how(module, name, fn)},
+#define WASI(name, params, how) {WASI_MODULE, #name, params, true, PARKS_##how, wasi_##name},
+#include "guest/hostcalls.def"
+#undef HOSTCALL
+#undef WASI
+};
+
+static const struct hostcall calls[] = {
+#define HOSTCALL(module, name, params, how, fn, aliases) \
+    {#module, #name, params, true, (enum hostcall_how)HOW_##how, aliases},
+#define WASI(name, params, how) {WASI_MODULE, #name, params, true, HOSTCALL_FULL, ""},
+#include "guest/hostcalls.def"
+#undef HOSTCALL
+#undef WASI
+};
+
+const struct hostcall *guest_hostcalls(size_t *ret_count)
+{
+    *ret_count = ARRAY_LEN(calls);
+    return calls;
+}
+
+/* Is `name` one of the words of `list`? */
+static bool has_word(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = strstr(list, name); at; at = strstr(at + 1, name))
+        if ((at == list || at[-1] == ' ') && (at[len] == '\0' || at[len] == ' '))
+            return true;
+    return false;
+}
+
+const struct hostcall *guest_hostcall_find(const char *module, const char *name)
+{
+    bool old = strcmp(module, "env") == 0;
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        const struct hostcall *c = &calls[i];
+        if (old ? has_word(c->aliases, name)
+                : strcmp(c->module, module) == 0 && strcmp(c->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+bool guest_hostcall_known(const char *module, const char *name, const char *signature)
+{
+    const struct hostcall *c = guest_hostcall_find(module, name);
+    if (!c || !signature)
+        return c != NULL;
+    size_t n = strlen(c->params);
+    const char *result = strcmp(module, WASI_MODULE) != 0 || wasi_has_result(name) ? ":i" : ":";
+    return strncmp(signature, c->params, n) == 0 && strcmp(signature + n, result) == 0;
+}
+
+static struct host_func *all;
+static size_t all_count;
+static uv_once_t once = UV_ONCE_INIT;
+
+static void build(void)
+{
+    size_t cap = ARRAY_LEN(funcs) + 64;
+    all = xcalloc(cap, sizeof *all);
+    for (size_t i = 0; i < ARRAY_LEN(funcs); i++) {
+        all[all_count] = funcs[i];
+        if (strcmp(funcs[i].module, WASI_MODULE) == 0)
+            all[all_count].has_result = wasi_has_result(funcs[i].name);
+        all_count++;
+        for (const char *at = calls[i].aliases; *at; at += strspn(at, " ")) {
+            size_t len = strcspn(at, " ");
+            if (all_count == cap)
+                all = xreallocarray(all, cap *= 2, sizeof *all);
+            all[all_count] = funcs[i];
+            all[all_count].module = "env";
+            all[all_count++].name = xstrndup(at, len);
+            at += len;
+        }
+    }
+}
+
+const struct host_func *guest_host_funcs(size_t *ret_count)
+{
+    uv_once(&once, build);
+    *ret_count = all_count;
+    return all;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by server.c and worker.c only. */
+#ifndef EDGECTL_SERVE_INTERNAL_H
+#define EDGECTL_SERVE_INTERNAL_H
+
+#include <stdatomic.h>
+#include <uv.h>
+#include "guest/error_page.h"
+#include "serve/listener.h"
+#include "serve/server.h"
+
+struct worker;
+
+struct server {
+    struct server_options options;
+    struct worker **workers;
+    unsigned worker_count;
+    int max_requests;
+    unsigned max_queue;
+    atomic_int active;              /* guests at work, on all workers */
+    uv_rwlock_t lock;               /* of the three below */
+    struct guest_app *app;
+    char *notice_title, *notice_detail;
+};
+
+/* A request that has a guest, or waits for one. `ex->handler_data` points here. */
+struct job {
+    struct worker *worker;
+    struct exchange *ex;
+    struct guest *guest;            /* NULL before and after */
+    struct job *next, *prev;        /* in worker->queue or worker->running */
+    bool ended, finished;           /* the guest; the answer */
+    struct instance_outcome outcome;
+};
+
+struct job_list {
+    struct job *head, *tail;
+};
+
+struct worker {
+    struct server *server;
+    unsigned index;
+    struct loop *loop;
+    struct listener *listener;
+    struct guest_env env;
+    uv_thread_t thread;
+    bool started;
+    int64_t grace_ns;
+    struct job_list queue, running;
+    atomic_uint queued;             /* length of queue; read by other workers */
+    uv_prepare_t idle;
+};
+
+/* NULL if there is none. The caller gets a reference. */
+struct guest_app *server_current_app(struct server *s);
+void server_show_notice(struct server *s, struct exchange *ex);
+
+/* Opens the worker's listener (the first one picks the port) and its view of the world. */
+must_use int worker_new(struct server *s, unsigned index, struct worker **ret, struct err *err);
+must_use int worker_run(struct worker *w, struct err *err);
+/* Waits until its thread has ended. */
+void worker_stop(struct worker *w, int64_t grace_ns);
+void worker_free(struct worker *w);
+
+#endif

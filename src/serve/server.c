@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "serve/internal.h"
+
+enum { DEFAULT_MAX_REQUESTS = 1000, DEFAULT_MAX_QUEUE = 65536 };
+
+/* --- the current version --- */
+
+struct guest_app *server_current_app(struct server *s)
+{
+    uv_rwlock_rdlock(&s->lock);
+    struct guest_app *app = s->app ? guest_app_ref(s->app) : NULL;
+    uv_rwlock_rdunlock(&s->lock);
+    return app;
+}
+
+void server_set_app(struct server *s, struct guest_app *app)
+{
+    uv_rwlock_wrlock(&s->lock);
+    struct guest_app *old = s->app;
+    s->app = app;
+    uv_rwlock_wrunlock(&s->lock);
+    guest_app_unref(old);
+}
+
+void server_set_notice(struct server *s, const char *title, const char *detail)
+{
+    uv_rwlock_wrlock(&s->lock);
+    free(s->notice_title);
+    free(s->notice_detail);
+    s->notice_title = title ? xstrdup(title) : NULL;
+    s->notice_detail = detail ? xstrdup(detail) : NULL;
+    uv_rwlock_wrunlock(&s->lock);
+}
+
+void server_show_notice(struct server *s, struct exchange *ex)
+{
+    uv_rwlock_rdlock(&s->lock);
+    error_page_show(ex, 503, s->notice_title ? s->notice_title : "The app is not ready yet",
+                    s->notice_detail, NULL);
+    uv_rwlock_rdunlock(&s->lock);
+}
+
+/* --- life --- */
+
+static void server_free(struct server *s)
+{
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_free(s->workers[i]);
+    free(s->workers);
+    guest_app_unref(s->app);
+    free(s->notice_title);
+    free(s->notice_detail);
+    uv_rwlock_destroy(&s->lock);
+    free(s);
+}
+
+int server_start(const struct server_options *options, struct guest_app *app, struct server **ret,
+                 struct err *err)
+{
+    struct server *s = xnew(struct server);
+    s->options = *options;
+    s->app = app;
+    s->max_requests = (int)(options->max_requests ? options->max_requests : DEFAULT_MAX_REQUESTS);
+    s->max_queue = options->max_queue ? options->max_queue : DEFAULT_MAX_QUEUE;
+    uv_rwlock_init(&s->lock);
+    unsigned count = options->workers ? options->workers : uv_available_parallelism();
+    s->workers = xcalloc(count, sizeof(struct worker *));
+    for (unsigned i = 0; i < count; i++) {
+        int r = worker_new(s, i, &s->workers[i], err);
+        if (r < 0) {
+            server_free(s);
+            return r;
+        }
+        s->worker_count++;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        int r = worker_run(s->workers[i], err);
+        if (r < 0) {
+            server_stop(s, 0);
+            return r;
+        }
+    }
+    *ret = s;
+    return 0;
+}
+
+uint16_t server_port(const struct server *s)
+{
+    return listener_port(s->workers[0]->listener);
+}
+
+const char *server_url(const struct server *s)
+{
+    return listener_url(s->workers[0]->listener);
+}
+
+void server_stop(struct server *s, int64_t grace_ns)
+{
+    if (!s)
+        return;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_stop(s->workers[i], grace_ns);
+    server_free(s);
+}

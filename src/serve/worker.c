@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One core's loop: takes client requests from its listener, gives each a guest as soon as there is
+ * room, and tells the watcher how it went. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "serve/internal.h"
+
+/* --- lists --- */
+
+static void list_add(struct job_list *l, struct job *j)
+{
+    j->next = NULL;
+    j->prev = l->tail;
+    *(l->tail ? &l->tail->next : &l->head) = j;
+    l->tail = j;
+}
+
+static void list_remove(struct job_list *l, struct job *j)
+{
+    *(j->prev ? &j->prev->next : &l->head) = j->next;
+    *(j->next ? &j->next->prev : &l->tail) = j->prev;
+    j->next = j->prev = NULL;
+}
+
+/* --- one request --- */
+
+static void job_settle(struct job *j)
+{
+    if (!j->ended || !j->finished)
+        return;
+    struct exchange *ex = j->ex;
+    const struct server_watch *watch = &j->worker->server->options.watch;
+    struct server_request r = {
+        .method = ex->method,
+        .uri = ex->uri,
+        .status = ex->status,
+        .cut = ex->gone,
+        .took_ns = clock_mono_ns() - ex->began_ns,
+        .sent_bytes = ex->sent_bytes,
+        .outcome = j->outcome,
+    };
+    if (watch->request)
+        watch->request(watch->env, j->worker->index, &r);
+    free(j->outcome.backtrace);
+    ex->handler_data = NULL;
+    exchange_unref(ex);
+    free(j);
+}
+
+static void on_finished(struct exchange *ex)
+{
+    struct job *j = ex->handler_data;
+    if (!j)
+        return;
+    j->finished = true;
+    job_settle(j);
+}
+
+static void pump(void *env);
+
+/* A place has become free: for this worker's queue, or for another's. */
+static void release_place(struct worker *w)
+{
+    struct server *s = w->server;
+    atomic_fetch_sub(&s->active, 1);
+    if (w->queue.head) {
+        pump(w);
+        return;
+    }
+    for (unsigned i = 0; i < s->worker_count; i++)
+        if (atomic_load(&s->workers[i]->queued))
+            loop_post(s->workers[i]->loop, pump, s->workers[i]);
+}
+
+static void on_ended(void *env, struct guest *g, const struct instance_outcome *outcome)
+{
+    struct worker *w = env;
+    struct job *j = guest_exchange(g)->handler_data;
+    j->guest = NULL;
+    j->outcome = *outcome;
+    j->outcome.backtrace = outcome->backtrace ? xstrdup(outcome->backtrace) : NULL;
+    j->ended = true;
+    list_remove(&w->running, j);
+    release_place(w);
+    job_settle(j);
+}
+
+static bool take_place(struct server *s)
+{
+    if (atomic_fetch_add(&s->active, 1) < s->max_requests)
+        return true;
+    atomic_fetch_sub(&s->active, 1);
+    return false;
+}
+
+static void start(struct worker *w, struct job *j)
+{
+    struct guest_app *app = server_current_app(w->server);
+    list_add(&w->running, j);
+    if (!app) {
+        list_remove(&w->running, j);
+        j->ended = true;
+        server_show_notice(w->server, j->ex);
+        release_place(w);
+        return;
+    }
+    j->guest = guest_start(&w->env, app, exchange_ref(j->ex));
+    guest_app_unref(app);
+}
+
+static void pump(void *env)
+{
+    struct worker *w = env;
+    while (w->queue.head && take_place(w->server)) {
+        struct job *j = w->queue.head;
+        list_remove(&w->queue, j);
+        atomic_fetch_sub(&w->queued, 1);
+        start(w, j);
+    }
+}
+
+static void on_request(void *env, struct exchange *ex)
+{
+    struct worker *w = env;
+    struct job *j = xnew(struct job);
+    j->worker = w;
+    j->ex = ex;
+    ex->handler_data = j;
+    ex->on_finished = on_finished;
+    if (!w->queue.head && take_place(w->server)) {
+        start(w, j);
+        return;
+    }
+    if (atomic_load(&w->queued) >= w->server->max_queue) {
+        j->ended = true;
+        error_page_show(ex, 503, "Too many requests are waiting", NULL, NULL);
+        return;
+    }
+    list_add(&w->queue, j);
+    atomic_fetch_add(&w->queued, 1);
+    /* Between the look above and now a place may have become free, and nobody would tell us. */
+    pump(w);
+}
+
+/* --- for the watcher --- */
+
+static void on_log(void *env, struct guest *g, const char *endpoint, const char *text, size_t len)
+{
+    (void)g;
+    struct worker *w = env;
+    const struct server_watch *watch = &w->server->options.watch;
+    if (watch->log)
+        watch->log(watch->env, w->index, endpoint, text, len);
+}
+
+static void on_unsupported(void *env, const char *module, const char *name)
+{
+    struct worker *w = env;
+    const struct server_watch *watch = &w->server->options.watch;
+    if (watch->unsupported)
+        watch->unsupported(watch->env, module, name);
+}
+
+static void on_idle(uv_prepare_t *handle)
+{
+    struct worker *w = handle->data;
+    const struct server_watch *watch = &w->server->options.watch;
+    watch->idle(watch->env, w->index);
+}
+
+/* --- life --- */
+
+int worker_new(struct server *s, unsigned index, struct worker **ret, struct err *err)
+{
+    struct worker *w = xnew(struct worker);
+    const struct server_options *o = &s->options;
+    w->server = s;
+    w->index = index;
+    w->loop = loop_new();
+    struct listener_options options = {
+        .host = o->host,
+        .port = o->port,
+        .join = index ? s->workers[0]->listener : NULL,
+    };
+    struct exchange_handler handler = {on_request, w};
+    int r = listener_open(w->loop, &options, &handler, &w->listener, err);
+    if (r < 0) {
+        worker_free(w);
+        return r;
+    }
+    w->env = (struct guest_env){
+        .loop = w->loop,
+        .net = net_client_new(w->loop),
+        .view.world = o->world,
+        .watch = {.log = on_log, .unsupported = on_unsupported, .ended = on_ended, .env = w},
+        .cpu_limit_ns = o->cpu_limit_ns,
+        .wall_limit_ns = o->wall_limit_ns,
+    };
+    r = o->world->kv ? kv_reader_open(o->world->kv, w->loop, &w->env.view.kv, err) : 0;
+    if (r < 0) {
+        worker_free(w);
+        return r;
+    }
+    if (o->watch.idle) {
+        uv_prepare_init(loop_uv(w->loop), &w->idle);
+        w->idle.data = w;
+        uv_prepare_start(&w->idle, on_idle);
+        uv_unref((uv_handle_t *)&w->idle);
+    }
+    *ret = w;
+    return 0;
+}
+
+static void thread_main(void *arg)
+{
+    struct worker *w = arg;
+    loop_run(w->loop);
+}
+
+int worker_run(struct worker *w, struct err *err)
+{
+    if (uv_thread_create(&w->thread, thread_main, w) != 0)
+        return err_set(err, ERR_IO, "cannot start a thread");
+    w->started = true;
+    return 0;
+}
+
+static void on_closed(void *env)
+{
+    struct worker *w = env;
+    w->listener = NULL;
+    while (w->running.head)
+        guest_kill(w->running.head->guest);
+    loop_stop(w->loop);
+}
+
+static void begin_stop(void *env)
+{
+    struct worker *w = env;
+    listener_close(w->listener, w->grace_ns, on_closed, w);
+}
+
+void worker_stop(struct worker *w, int64_t grace_ns)
+{
+    w->grace_ns = grace_ns;
+    if (!w->started)
+        return;
+    loop_post(w->loop, begin_stop, w);
+    uv_thread_join(&w->thread);
+    w->started = false;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    if (w->env.net)
+        net_client_free(w->env.net);
+    kv_reader_close(w->env.view.kv);
+    loop_free(w->loop);
+    free(w);
+}

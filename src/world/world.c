@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world/world.h"
+
+#include <stdlib.h>
+#include "base/mem.h"
+#include "world/config.h"
+#include "world/secrets.h"
+
+static int open_stores(struct world *w, struct manifest *m, const char *state_dir, struct err *err)
+{
+    int r = kv_seed(w->kv, m, err);
+    if (r < 0)
+        return r;
+    r = configs_open(m, state_dir, &w->configs, err);
+    return r < 0 ? r : secrets_open(m, state_dir, &w->secrets, err);
+}
+
+int world_open(struct manifest *m, const char *state_dir, struct kv_db *kv,
+               struct core_cache *cache, struct world **ret, struct err *err)
+{
+    struct world *w = xnew(struct world);
+    atomic_init(&w->refs, 1);
+    w->kv = kv;
+    w->cache = cache;
+    int r = open_stores(w, m, state_dir, err);
+    if (r < 0)
+        world_unref(w);
+    else
+        *ret = w;
+    return r;
+}
+
+struct world *world_ref(struct world *w)
+{
+    atomic_fetch_add(&w->refs, 1);
+    return w;
+}
+
+void world_unref(struct world *w)
+{
+    if (!w || atomic_fetch_sub(&w->refs, 1) != 1)
+        return;
+    configs_close(w->configs);
+    secrets_close(w->secrets);
+    free(w);
+}
