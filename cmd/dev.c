@@ -11,6 +11,7 @@
 #include "cmd/project.h"
 #include "guest/table.h"
 #include "serve/server.h"
+#include "world/core_cache.h"
 #include "world/state.h"
 
 struct dev_args {
@@ -22,7 +23,7 @@ struct dev_args {
     int workers;
 };
 
-enum { DEFAULT_PORT = 7676, MODULE_MAX = 1 << 30 };
+enum { DEFAULT_PORT = 7676, MODULE_MAX = 1 << 30, CORE_CACHE_BYTES = 256 << 20 };
 static const int64_t DEFAULT_CPU_NS = 10000000000, DEFAULT_WALL_NS = 120000000000,
                      GRACE_NS = 2000000000;
 
@@ -31,7 +32,9 @@ struct dev {
     struct cli *cli;
     struct loop *loop;
     struct engine *engine;
-    struct world world;
+    char *state_dir;
+    struct kv_db *kv;
+    struct core_cache *cache;
     struct server *server;
     struct dev_log *log;
     unsigned workers;
@@ -55,8 +58,13 @@ static int load_app(struct dev *d, struct manifest *m, struct guest_app **ret, s
         return r;
     out_detail(d->cli->out, "%s in %.1f ms", report.from_cache ? "loaded" : "compiled",
                (double)report.load_ns / 1e6);
-    *ret = guest_app_new(module, manifest_ref(m), &d->world);
-    return 0;
+    struct world *world;
+    r = world_open(m, d->state_dir, d->kv, d->cache, &world, err);
+    if (r < 0)
+        module_unref(module);
+    else
+        *ret = guest_app_new(module, manifest_ref(m), world);
+    return r;
 }
 
 /* --- starting and stopping --- */
@@ -103,7 +111,7 @@ static int start_server(struct dev *d, const struct dev_args *args, struct guest
         .max_requests = (unsigned)args->max_requests,
         .cpu_limit_ns = DEFAULT_CPU_NS,
         .wall_limit_ns = DEFAULT_WALL_NS,
-        .world = &d->world,
+        .kv = d->kv,
         .watch = dev_log_watch(d->log),
     };
     return server_start(&options, app, &d->server, err);
@@ -132,11 +140,12 @@ static void watch_signals(struct dev *d)
     uv_signal_start(&d->sigterm, on_signal, SIGTERM);
 }
 
-static int open_world(struct dev *d, const struct manifest *m, const char *state, struct err *err)
+static int open_state(struct dev *d, const struct manifest *m, const char *override, struct err *err)
 {
-    cleanup(free_p) char *dir = state_dir_for(m, state);
-    int r = state_dir_make(dir, err);
-    return r < 0 ? r : kv_db_open(dir, &d->world.kv, err);
+    d->state_dir = state_dir_for(m, override);
+    d->cache = core_cache_new(CORE_CACHE_BYTES);
+    int r = state_dir_make(d->state_dir, err);
+    return r < 0 ? r : kv_db_open(d->state_dir, &d->kv, err);
 }
 
 static int serve(struct dev *d, const struct dev_args *args, struct manifest *m, struct err *err)
@@ -145,7 +154,7 @@ static int serve(struct dev *d, const struct dev_args *args, struct manifest *m,
     int r = make_engine(d, args, err);
     if (r < 0)
         return r;
-    r = open_world(d, m, args->state, err);
+    r = open_state(d, m, args->state, err);
     if (r < 0)
         return r;
     r = load_app(d, m, &app, err);
@@ -176,7 +185,9 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     r = serve(&d, args, m, err);
     server_stop(d.server, GRACE_NS);
     engine_free(d.engine);
-    kv_db_close(d.world.kv);
+    kv_db_close(d.kv);
+    core_cache_free(d.cache);
+    free(d.state_dir);
     dev_log_free(d.log);
     loop_free(d.loop);
     manifest_unref(m);

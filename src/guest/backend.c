@@ -373,6 +373,42 @@ static enum hc_status read_target(struct instance *in, uint64_t ptr, uint64_t le
     return HC_OK;
 }
 
+static enum hc_status add(struct guest *g, struct dynamic_backend *d)
+{
+    unsigned count = 0;
+    for (struct dynamic_backend *other = g->dynamic; other; other = other->next)
+        count++;
+    if (count >= DYNAMIC_MAX)
+        return HC_LIMITEXCEEDED;
+    d->next = g->dynamic;
+    g->dynamic = d;
+    return HC_OK;
+}
+
+static char *copy_of(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+enum hc_status guest_add_backend(struct guest *g, const struct manifest_backend *b)
+{
+    cleanup(dynamic_free_p) struct dynamic_backend *d = xnew(struct dynamic_backend);
+    d->backend = *b;
+    d->backend.name = copy_of(b->name);
+    d->backend.url = copy_of(b->url);
+    d->backend.host = copy_of(b->host);
+    d->backend.prefix = copy_of(b->prefix);
+    d->backend.override_host = copy_of(b->override_host);
+    d->backend.cert_host = copy_of(b->cert_host);
+    d->backend.ca_pem = copy_of(b->ca_pem);
+    d->backend.client_cert_pem = copy_of(b->client_cert_pem);
+    d->backend.client_key_pem = copy_of(b->client_key_pem);
+    d->tls_min = d->tls_max = TLS_UNSET;
+    TRY(add(g, d));
+    d = NULL;
+    return HC_OK;
+}
+
 int32_t hc_http_req_register_dynamic_backend(struct instance *in, const uint64_t *a)
 {
     struct guest *g = guest_of(in);
@@ -389,15 +425,10 @@ int32_t hc_http_req_register_dynamic_backend(struct instance *in, const uint64_t
     TRY(read_config(&record, mask, d));
     if (guest_backend(g, d->backend.name, strlen(d->backend.name)))
         return HC_ERROR;
-    unsigned count = 0;
-    for (struct dynamic_backend *other = g->dynamic; other; other = other->next)
-        count++;
-    if (count >= DYNAMIC_MAX)
-        return HC_LIMITEXCEEDED;
     if (d->backend.port == 0)
         d->backend.port = d->backend.tls ? 443 : 80;
     d->backend.prefix = xstrdup("");
-    d->next = g->dynamic;
-    g->dynamic = TAKE(d);
+    TRY(add(g, d));
+    d = NULL;
     return HC_OK;
 }

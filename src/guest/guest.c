@@ -34,6 +34,7 @@ void guest_app_unref(struct guest_app *app)
         return;
     module_unref(app->module);
     manifest_unref(app->manifest);
+    world_unref(app->world);
     free(app);
 }
 
@@ -79,6 +80,16 @@ bool guest_accept(struct guest *g, struct exchange *ex)
     g->ex = ex;
     g->promised = false;
     return true;
+}
+
+/* --- limits --- */
+
+static struct instance_limits limits_of(const struct guest_env *env, const struct manifest *m)
+{
+    return (struct instance_limits){
+        .cpu_ns = m->limits.cpu_ms ? m->limits.cpu_ms * 1000000 : env->cpu_limit_ns,
+        .memory_bytes = m->limits.memory_bytes,
+    };
 }
 
 /* --- the end --- */
@@ -135,6 +146,7 @@ void guest_drop_handles(struct guest *g)
         free(g->endpoints.list[i]);
     free(g->endpoints.list);
     guest_drop_stores(g);
+    guest_drop_reuse(g);
 }
 
 /* What the client gets when the guest has not answered (or, after its answer, nothing more). */
@@ -189,6 +201,15 @@ void guest_kill(struct guest *g)
     end_with(g, INSTANCE_STOPPED, "shutting down");
 }
 
+void guest_renew_limits(struct guest *g)
+{
+    const struct manifest *m = g->app->manifest;
+    int64_t wall = m->limits.wall_ms ? m->limits.wall_ms * 1000000 : g->env->wall_limit_ns;
+    instance_allow_cpu(g->in, limits_of(g->env, m).cpu_ns);
+    if (wall)
+        timer_start(g->env->loop, &g->wall, wall, on_wall_limit, g);
+}
+
 /* --- running --- */
 
 static void run(void *env)
@@ -241,14 +262,6 @@ int32_t guest_park_for(struct guest *g, const uint64_t *args, int64_t ns, instan
     return status;
 }
 
-static struct instance_limits limits_of(const struct guest_env *env, const struct manifest *m)
-{
-    return (struct instance_limits){
-        .cpu_ns = m->limits.cpu_ms ? m->limits.cpu_ms * 1000000 : env->cpu_limit_ns,
-        .memory_bytes = m->limits.memory_bytes,
-    };
-}
-
 struct guest *guest_start(struct guest_env *env, struct guest_app *app, struct exchange *ex)
 {
     struct guest *g = xnew(struct guest);
@@ -265,10 +278,7 @@ struct guest *guest_start(struct guest_env *env, struct guest_app *app, struct e
         end_with(g, INSTANCE_FAILED, err.msg);
         return NULL;
     }
-    int64_t wall = app->manifest->limits.wall_ms ? app->manifest->limits.wall_ms * 1000000
-                                                 : env->wall_limit_ns;
-    if (wall)
-        timer_start(env->loop, &g->wall, wall, on_wall_limit, g);
+    guest_renew_limits(g);
     loop_defer(env->loop, &g->run);
     return g;
 }

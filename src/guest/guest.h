@@ -22,10 +22,10 @@ struct guest_app {
     atomic_int refs;
     struct module *module;
     struct manifest *manifest;
-    struct world *world;            /* outlives every app */
+    struct world *world;
 };
 
-/* Takes over the caller's references to module and manifest. */
+/* Takes over the caller's references. */
 struct guest_app *guest_app_new(struct module *module, struct manifest *manifest, struct world *world);
 struct guest_app *guest_app_ref(struct guest_app *app);
 void guest_app_unref(struct guest_app *app);

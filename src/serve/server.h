@@ -38,7 +38,7 @@ struct server_options {
     unsigned max_requests;          /* guests at once, the rest queue; 0 = 1000 */
     unsigned max_queue;             /* requests waiting for a guest; 0 = 65536; more get 503 */
     int64_t cpu_limit_ns, wall_limit_ns;    /* when the manifest has none */
-    struct world *world;
+    struct kv_db *kv;               /* of the apps' worlds */
     struct server_watch watch;
 };
 

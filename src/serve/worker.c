@@ -193,12 +193,11 @@ int worker_new(struct server *s, unsigned index, struct worker **ret, struct err
     w->env = (struct guest_env){
         .loop = w->loop,
         .net = net_client_new(w->loop),
-        .view.world = o->world,
         .watch = {.log = on_log, .unsupported = on_unsupported, .ended = on_ended, .env = w},
         .cpu_limit_ns = o->cpu_limit_ns,
         .wall_limit_ns = o->wall_limit_ns,
     };
-    r = o->world->kv ? kv_reader_open(o->world->kv, w->loop, &w->env.view.kv, err) : 0;
+    r = kv_reader_open(o->kv, w->loop, &w->env.view.kv, err);
     if (r < 0) {
         worker_free(w);
         return r;

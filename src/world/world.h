@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that guests can observe besides their own request: the stores of this project. One world per
- * project and process, shared by all loops; each loop has its own view. */
+/* All that guests can observe besides their own request: the stores of this project, as one version
+ * of its manifest names them. Shared by all loops; each loop has its own view. */
 #ifndef EDGECTL_WORLD_WORLD_H
 #define EDGECTL_WORLD_WORLD_H
 
+#include <stdatomic.h>
 #include "base/err.h"
 #include "manifest/manifest.h"
 #include "world/kv.h"
@@ -13,15 +14,24 @@ struct secrets;
 struct core_cache;
 
 struct world {
-    struct kv_db *kv;
+    atomic_int refs;
+    struct kv_db *kv;               /* borrowed: outlives every world */
+    struct core_cache *cache;       /* borrowed */
     struct configs *configs;
     struct secrets *secrets;
-    struct core_cache *cache;
 };
 
+/* What a loop's thread has of its own. */
 struct world_view {
-    struct world *world;
     struct kv_reader *kv;
 };
+
+/* Opens config and secret stores, and writes the manifest's seeds into the KV database. Takes a
+ * reference to the manifest. One reference for the caller. */
+must_use int world_open(struct manifest *m, const char *state_dir, struct kv_db *kv,
+                        struct core_cache *cache, struct world **ret, struct err *err);
+struct world *world_ref(struct world *w);
+/* NULL is allowed. Any thread. */
+void world_unref(struct world *w);
 
 #endif
