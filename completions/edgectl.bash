@@ -8,6 +8,11 @@ _edgectl_takes_value() {
     init:--ref) kind=none ;;
     init:--subdir) kind=none ;;
     init:--from) kind=file ;;
+    dev:--addr) kind=none ;;
+    dev:--ready-file) kind=file ;;
+    dev:--state) kind=dir ;;
+    dev:--max-requests) kind=none ;;
+    dev:--workers) kind=none ;;
     kv\ list:--prefix) kind=none ;;
     kv\ list:--after) kind=none ;;
     kv\ list:-n | kv\ list:--limit) kind=none ;;
@@ -48,6 +53,7 @@ _edgectl_is_command() {
     case $1 in
     /init) ;;
     /validate) ;;
+    /dev) ;;
     /kv) ;;
     kv/list) ;;
     kv/get) ;;
@@ -77,6 +83,7 @@ _edgectl_options() {
     case $1 in
     init) words='--template --ref --subdir --from --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    dev) words='--addr --ready-file --state --max-requests --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ list) words='--prefix --after --limit --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ put) words='--value --file --metadata --ttl --mode --if-generation --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -103,6 +110,7 @@ _edgectl_options() {
 _edgectl_operand() {
     case "$1:$2" in
     init:0) kind=dir ;;
+    dev:0) kind=file ;;
     kv:0) words='list get put delete import export' ;;
     kv\ list:0) kind=kv ;;
     kv\ get:0) kind=kv ;;
@@ -134,7 +142,7 @@ _edgectl_operand() {
     config\ export:0) kind=config ;;
     completion:0) kind=words words='bash zsh fish' ;;
     help:*) kind=command ;;
-    :0) words='init validate kv secret config completion help version' ;;
+    :0) words='init validate dev kv secret config completion help version' ;;
     *) kind=none ;;
     esac
 }

@@ -9,7 +9,7 @@ function __edgectl_words
             continue
         end
         switch $word
-            case -C --manifest --target --state -t --template --ref --subdir --from --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix -f --file --env -f --file
+            case -C --manifest --target --state -t --template --ref --subdir --from --addr --ready-file --state --max-requests --workers --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix -f --file --env -f --file
                 set skip 1
             case '-*'
             case '*'
@@ -52,6 +52,13 @@ complete -c edgectl -n '__edgectl_at any init' -l from -r -F -d 'write the edge.
 complete -c edgectl -n '__edgectl_at any init' -l force -d 'write over files that have the same name'
 complete -c edgectl -n '__edgectl_at 0 init' -a '(__fish_complete_directories (commandline -ct))'
 complete -c edgectl -n '__edgectl_at 0' -a validate -d 'check the manifest and the files it names'
+complete -c edgectl -n '__edgectl_at 0' -a dev -d 'run the app on this machine as the edge would'
+complete -c edgectl -n '__edgectl_at any dev' -l addr -r -d 'listen here (127.0.0.1:7676); port 0 picks a free one'
+complete -c edgectl -n '__edgectl_at any dev' -l ready-file -r -F -d 'write the URL into this file once it answers'
+complete -c edgectl -n '__edgectl_at any dev' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'keep KV data, secrets and overrides here (.edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at any dev' -l max-requests -r -d 'requests served at once; the rest queue (1000)'
+complete -c edgectl -n '__edgectl_at any dev' -l workers -r -d 'event loops (one per core)'
+complete -c edgectl -n '__edgectl_at 0 dev' -F
 complete -c edgectl -n '__edgectl_at 0' -a kv -d 'more commands'
 complete -c edgectl -n '__edgectl_at 0 kv' -a list -d 'list KV stores, or the keys of one'
 complete -c edgectl -n '__edgectl_at any kv list' -l prefix -r -d 'only keys that begin with it'
