@@ -94,8 +94,13 @@ static void wire_respond(struct exchange *ex, const struct response_head *head, 
     l->got.manual_framing = head->manual_framing;
     headers_copy(&l->got.headers, head->headers);
     l->answer = body;
-    body_on_readable(body, soon, l);
     soon(l);
+    if (strcmp(ex->method, "HEAD") == 0 || head->status == 204 || head->status == 304) {
+        drop_answer(l);
+        l->got.complete = true;
+    } else {
+        body_on_readable(body, soon, l);
+    }
 }
 
 static void wire_abort(struct exchange *ex)
