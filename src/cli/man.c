@@ -33,17 +33,18 @@ void man_text(struct buf *to, const char *text)
 
 /* --- Markdown --- */
 
-/* `code`, **strong** or *emphasis* at s: its length with the marks, 0 if it is none. */
+/* `code`, **strong** or *emphasis* at s: its length with the marks, 0 if it is none. Marks touch
+ * what they mark. */
 static size_t span(const char *s, size_t len, const char **ret_font, size_t *ret_mark)
 {
     size_t mark = len > 1 && s[0] == '*' && s[1] == '*' ? 2 : 1;
-    if (s[0] != '`' && s[0] != '*')
+    if ((s[0] != '`' && s[0] != '*') || len <= mark || s[mark] == ' ')
         return 0;
     *ret_font = s[0] == '`' || mark == 2 ? "\\fB" : "\\fI";
     *ret_mark = mark;
-    for (size_t i = mark; i + mark <= len; i++)
-        if (memcmp(s + i, s, mark) == 0)
-            return i > mark ? i + mark : 0;
+    for (size_t i = mark + 1; i + mark <= len; i++)
+        if (memcmp(s + i, s, mark) == 0 && s[i - 1] != ' ')
+            return i + mark;
     return 0;
 }
 
@@ -52,7 +53,9 @@ static void inline_text(struct buf *to, const char *s, size_t len)
     bool start = true;
     for (size_t i = 0; i < len;) {
         const char *font;
-        size_t mark, n = span(s + i, len - i, &font, &mark);
+        size_t mark, n = 0;
+        if (i == 0 || !isalnum((unsigned char)s[i - 1]))
+            n = span(s + i, len - i, &font, &mark);
         if (n) {
             buf_add_str(to, font);
             escape(to, s + i + mark, n - 2 * mark, false);

@@ -109,6 +109,8 @@ int output_finish(struct output *o, struct err *err)
 
 /* --- tables --- */
 
+enum { LINE_MAX_BYTES = 1 << 20 };
+
 /* Characters, not bytes: continuation bytes of UTF-8 take no column. */
 static size_t width_of(const char *s)
 {
@@ -130,16 +132,22 @@ static const char *cell_text(const json_t *row, const char *key, char **own)
     return *own = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
-static void print_cell(struct output *o, const struct out_column *c, const char *text, size_t width)
+static void add_cell(struct buf *line, const struct out_column *c, const char *text, size_t width)
 {
-    size_t pad = width - width_of(text);
-    bool last = !c[1].key;
+    int pad = (int)(width - width_of(text));
     if (c->right)
-        out_printf(o, "%*s%s%s", (int)pad, "", text, last ? "\n" : "  ");
-    else if (last)
-        out_printf(o, "%s\n", text);
+        buf_printf(line, "%*s%s  ", pad, "", text);
     else
-        out_printf(o, "%s%*s", text, (int)pad + 2, "");
+        buf_printf(line, "%s%*s", text, pad + 2, "");
+}
+
+static void print_line(struct output *o, struct buf *line)
+{
+    while (line->len && line->data[line->len - 1] == ' ')
+        line->len--;
+    buf_add_char(line, '\n');
+    out_write(o, line->data, line->len);
+    buf_reset(line);
 }
 
 static void print_table(struct output *o, const json_t *rows, const struct out_column *columns)
@@ -158,15 +166,19 @@ static void print_table(struct output *o, const json_t *rows, const struct out_c
             free(own);
         }
     }
+    struct buf line = BUF_INIT(LINE_MAX_BYTES);
     for (size_t c = 0; c < count; c++)
-        print_cell(o, &columns[c], columns[c].title, widths[c]);
+        add_cell(&line, &columns[c], columns[c].title, widths[c]);
+    print_line(o, &line);
     json_array_foreach(rows, i, row) {
         for (size_t c = 0; c < count; c++) {
             char *own;
-            print_cell(o, &columns[c], cell_text(row, columns[c].key, &own), widths[c]);
+            add_cell(&line, &columns[c], cell_text(row, columns[c].key, &own), widths[c]);
             free(own);
         }
+        print_line(o, &line);
     }
+    buf_clear(&line);
     free(widths);
 }
 
