@@ -195,7 +195,6 @@ static void on_wall_limit(void *env)
 
 void guest_kill(struct guest *g)
 {
-    g->env->watch.ended = NULL;
     exchange_abort(g->ex);
     g->promised = true;
     end_with(g, INSTANCE_STOPPED, "shutting down");

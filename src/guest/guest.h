@@ -42,10 +42,9 @@ struct guest_watch {
     /* The guest is over; the outcome says how. Called once, before it is freed. */
     void (*ended)(void *env, struct guest *g, const struct instance_outcome *outcome);
     /* It has answered guest_exchange(g), and does nothing more for that one: it waits for another
-     * client request. May be NULL. */
-    void (*waiting)(void *env, struct guest *g);
-    /* It has taken another client request: guest_exchange(g), which guest_reuse_offer gave. May be
-     * called without `waiting` before it. May be NULL. */
+     * client request. The outcome is what it used for this one. May be NULL, as `taken`. */
+    void (*waiting)(void *env, struct guest *g, const struct instance_outcome *so_far);
+    /* After `waiting`: it has taken another client request, guest_exchange(g) from now on. */
     void (*taken)(void *env, struct guest *g);
     void *env;
 };
@@ -63,6 +62,8 @@ struct guest_reuse {
 /* Give a client request to a guest of this app that waits for one. NULL if none does, else that
  * guest, and the caller's reference to the exchange is taken: watch.taken follows, or r->again. */
 struct guest *guest_reuse_offer(struct guest_reuse *r, struct guest_app *app, struct exchange *ex);
+/* guest_kill all that wait. */
+void guest_reuse_close(struct guest_reuse *r);
 
 /* What a loop's thread lends to its guests. */
 struct guest_env {
@@ -77,7 +78,7 @@ struct guest_env {
 /* Start a guest on an exchange (takes the caller's reference to it). Never fails: what goes wrong
  * becomes an answer and an outcome. */
 struct guest *guest_start(struct guest_env *env, struct guest_app *app, struct exchange *ex);
-/* Stop all guests' work at shutdown: no answers, no callbacks. */
+/* End it at shutdown: its client is cut off. */
 void guest_kill(struct guest *g);
 
 /* For log lines. */

@@ -27,7 +27,7 @@ struct server {
 struct job {
     struct worker *worker;
     struct exchange *ex;
-    struct guest *guest;            /* NULL before and after */
+    struct guest *guest;            /* NULL before and after; may still have to take it */
     struct job *next, *prev;        /* in worker->queue or worker->running */
     bool ended, finished;           /* the guest; the answer */
     struct instance_outcome outcome;
@@ -43,6 +43,8 @@ struct worker {
     struct loop *loop;
     struct listener *listener;
     struct guest_env env;
+    struct guest_reuse reuse;
+    bool stopping;
     uv_thread_t thread;
     bool started;
     int64_t grace_ns;

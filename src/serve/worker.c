@@ -74,17 +74,68 @@ static void release_place(struct worker *w)
             loop_post(s->workers[i]->loop, pump, s->workers[i]);
 }
 
-static void on_ended(void *env, struct guest *g, const struct instance_outcome *outcome)
+/* The guest is done with the request it has in hand. */
+static void job_end(struct worker *w, struct job *j, const struct instance_outcome *outcome)
 {
-    struct worker *w = env;
-    struct job *j = guest_exchange(g)->handler_data;
     j->guest = NULL;
     j->outcome = *outcome;
     j->outcome.backtrace = outcome->backtrace ? xstrdup(outcome->backtrace) : NULL;
     j->ended = true;
     list_remove(&w->running, j);
+}
+
+static void on_ended(void *env, struct guest *g, const struct instance_outcome *outcome)
+{
+    struct worker *w = env;
+    struct job *j = guest_exchange(g)->handler_data;
+    if (j && j->ended)
+        j = NULL; /* it waited for another request */
+    if (j)
+        job_end(w, j, outcome);
     release_place(w);
+    if (j)
+        job_settle(j);
+}
+
+/* --- one guest for several requests --- */
+
+static void on_waiting(void *env, struct guest *g, const struct instance_outcome *so_far)
+{
+    struct job *j = guest_exchange(g)->handler_data;
+    job_end(env, j, so_far);
     job_settle(j);
+}
+
+/* A request that a guest was given and did not take stands in the queue again, at its end. */
+static void on_again(void *env, struct exchange *ex)
+{
+    struct worker *w = env;
+    struct job *j = ex->handler_data;
+    list_remove(&w->running, j);
+    j->guest = NULL;
+    exchange_unref(ex);
+    if (w->stopping) {
+        j->ended = true;
+        exchange_abort(ex);
+        return;
+    }
+    list_add(&w->queue, j);
+    atomic_fetch_add(&w->queued, 1);
+    loop_post(w->loop, pump, w);
+}
+
+static bool reuse(struct worker *w, struct job *j)
+{
+    if (!w->reuse.waiting)
+        return false;
+    struct guest_app *app = server_current_app(w->server);
+    j->guest = guest_reuse_offer(&w->reuse, app, j->ex);
+    guest_app_unref(app);
+    if (!j->guest)
+        return false;
+    exchange_ref(j->ex);
+    list_add(&w->running, j);
+    return true;
 }
 
 static bool take_place(struct server *s)
@@ -113,7 +164,7 @@ static void start(struct worker *w, struct job *j)
 static void pump(void *env)
 {
     struct worker *w = env;
-    while (w->queue.head && take_place(w->server)) {
+    while (!w->stopping && w->queue.head && take_place(w->server)) {
         struct job *j = w->queue.head;
         list_remove(&w->queue, j);
         atomic_fetch_sub(&w->queued, 1);
@@ -129,6 +180,8 @@ static void on_request(void *env, struct exchange *ex)
     j->ex = ex;
     ex->handler_data = j;
     ex->on_finished = on_finished;
+    if (reuse(w, j))
+        return;
     if (!w->queue.head && take_place(w->server)) {
         start(w, j);
         return;
@@ -190,10 +243,13 @@ int worker_new(struct server *s, unsigned index, struct worker **ret, struct err
         worker_free(w);
         return r;
     }
+    w->reuse = (struct guest_reuse){.again = on_again, .env = w};
     w->env = (struct guest_env){
         .loop = w->loop,
         .net = net_client_new(w->loop),
-        .watch = {.log = on_log, .unsupported = on_unsupported, .ended = on_ended, .env = w},
+        .watch = {.log = on_log, .unsupported = on_unsupported, .ended = on_ended,
+                  .waiting = on_waiting, .env = w},
+        .reuse = &w->reuse,
         .cpu_limit_ns = o->cpu_limit_ns,
         .wall_limit_ns = o->wall_limit_ns,
     };
@@ -230,6 +286,8 @@ static void on_closed(void *env)
 {
     struct worker *w = env;
     w->listener = NULL;
+    w->stopping = true;
+    guest_reuse_close(&w->reuse);
     while (w->running.head)
         guest_kill(w->running.head->guest);
     loop_stop(w->loop);

@@ -334,7 +334,8 @@ static void shields(void)
     is(buf[0], 1);
     is(fastly_shielding_shield_info(LIT("there"), buf, 3, &n), EDGE_BUFLEN);
     struct edge_shield_backend_config config = {0};
-    is(fastly_shielding_backend_for_shield(LIT("there"), 0, &config, buf, sizeof(buf), &n), EDGE_OK);
+    is(fastly_shielding_backend_for_shield(LIT("https://e.example/"), 0, &config, buf,
+                                           sizeof(buf), &n), EDGE_OK);
     is(fastly_backend_exists(buf, n, &exists), EDGE_OK);
     is(exists, 1);
     is(fastly_shielding_backend_for_shield(LIT("nowhere"), 0, &config, buf, sizeof(buf), &n),
