@@ -162,9 +162,8 @@ _edgectl() {
         case $word in
         =) ((i++)) ;;
         -*)
-            if _edgectl_takes_value "$path" "$word" && [[ ${COMP_WORDS[i+1]} != = ]]; then
+            _edgectl_takes_value "$path" "$word" && [[ ${COMP_WORDS[i+1]} != = ]] &&
                 ((i++))
-            fi
             ;;
         *)
             if _edgectl_is_command "$path/$word"; then
@@ -190,7 +189,9 @@ _edgectl() {
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -"${kind:0:1}" -- "$cur")
         ;;
-    *) mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" _complete "$kind" "$cur" 2>/dev/null) ;;
+    *)
+        mapfile -t COMPREPLY < <("$COMP_WORDS" _complete "$kind" "$cur" 2>/dev/null)
+        ;;
     esac
 }
 

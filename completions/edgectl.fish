@@ -18,7 +18,7 @@ function __edgectl_words
     end
 end
 
-# COUNT WORD...: do the words begin with these, and do COUNT more stand there (any: any number)?
+# COUNT WORD...: do the words begin with these, and are there COUNT (or any) more?
 function __edgectl_at
     set -l words (__edgectl_words)
     set -l path $argv[2..-1]

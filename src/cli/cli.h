@@ -131,7 +131,7 @@ struct cli_example {
 #define ARG_END {.type = CLI_END}
 
 enum cli_need {
-    NEED_STATE = 1,         /* works on a project's state: has the option --state (cli->state_dir) */
+    NEED_STATE = 1,         /* works on a project's state: option --state, cli->state_dir */
 };
 
 /* EXITS(MANIFEST, IO): error codes of err.def that this command is known to end with, beside

@@ -25,7 +25,7 @@ static const char tail[] =
     "    end\n"
     "end\n"
     "\n"
-    "# COUNT WORD...: do the words begin with these, and do COUNT more stand there (any: any number)?\n"
+    "# COUNT WORD...: do the words begin with these, and are there COUNT (or any) more?\n"
     "function __edgectl_at\n"
     "    set -l words (__edgectl_words)\n"
     "    set -l path $argv[2..-1]\n"

@@ -136,13 +136,13 @@ static void write_words(struct buf *to, const struct cli_table *table, const cha
     for (size_t i = 0; complete_cmd(table, i); i++)
         if (is_next_word(table, i, noun, &word, other))
             described(to, word, word == other ? "more commands" : complete_cmd(table, i)->summary);
-    buf_add_str(to,
-                "    )\n    _arguments -C -s -S $specs '1:command:->command' '*::argument:->argument'\n"
+    buf_add_str(to, "    )\n"
+                    "    _arguments -C -s -S $specs '1:command:->command' '*::argument:->argument'\n"
                     "    case $state in\n"
                     "    command) _describe -t commands command commands ;;\n"
                     "    argument) (( $+functions[");
-    buf_printf(to, "%s%s${words[1]//-/_}] )) && %s%s${words[1]//-/_} ;;\n    esac\n}\n\n",
-               noun ? buf_str(&name) : "_edgectl_cmd", "_", noun ? buf_str(&name) : "_edgectl_cmd", "_");
+    const char *next = noun ? buf_str(&name) : "_edgectl_cmd";
+    buf_printf(to, "%s_${words[1]//-/_}] )) && %s_${words[1]//-/_} ;;\n    esac\n}\n\n", next, next);
     buf_clear(&name);
 }
 

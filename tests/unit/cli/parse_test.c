@@ -32,8 +32,8 @@ static const struct cli_arg put_operands[] = {
 static const struct put_args put_defaults = {.times = 3, .mode = "add"};
 
 static const struct cli_cmd kv_put = {
-    .path = "kv put", .operands = put_operands, .opts = put_opts, .args_size = sizeof(struct put_args),
-    .defaults = &put_defaults, .needs = NEED_STATE,
+    .path = "kv put", .operands = put_operands, .opts = put_opts,
+    .args_size = sizeof(struct put_args), .defaults = &put_defaults, .needs = NEED_STATE,
 };
 static const struct cli_cmd kv_get = {.path = "kv get"};
 static const struct cli_cmd dev = {.path = "dev"};
@@ -76,7 +76,8 @@ static void done(struct parsed *p)
 static void options_and_operands_in_any_order(void **state)
 {
     (void)state;
-    struct parsed p = parse("-v kv --json put s --ttl=1.5s -n4 k a -t x --tag y b --size 2KiB -fC /tmp");
+    struct parsed p = parse("-v kv --json put s --ttl=1.5s -n4 k a -t x --tag y b --size 2KiB "
+                            "-fC /tmp");
     assert_int_equal(p.r, 0);
     assert_ptr_equal(p.cli.cmd, &kv_put);
     assert_true(p.cli.json && p.cli.verbose && p.args->force);
