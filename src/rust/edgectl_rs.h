@@ -20,6 +20,12 @@ void edgectl_rs_store_limiter(struct wasmtime_store *store,
                               bool (*ask)(void *env, uint32_t kind, size_t current, size_t desired),
                               void *env);
 
+struct wasmtime_pooling_allocation_config_t;
+
+/* Where the kernel can tell which pages were written (PAGEMAP_SCAN, Linux 6.7), clear only those
+ * between two runs; elsewhere no effect. */
+void edgectl_rs_pool_scan_pages(struct wasmtime_pooling_allocation_config_t *config);
+
 /* --- httparse: HTTP/1 heads; slices point into the input, nothing is allocated --- */
 struct edgectl_rs_slice {
     const char *ptr;

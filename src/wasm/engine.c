@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wasm/engine.h"
 
+#include <edgectl_rs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@ enum {
     DEFAULT_INSTANCES = 1000,
     WASM_STACK_BYTES = 1 << 20,             /* what Fastly gives a guest */
     FIBER_STACK_BYTES = 2 << 20,            /* the guest's, and host functions on top of it */
-    MEMORY_KEEP_RESIDENT = 512 << 10,       /* cleared by memset, not given back, between runs */
+    MEMORY_KEEP_RESIDENT = 2 << 20,         /* cleared, not given back, between runs */
     TABLE_KEEP_RESIDENT = 64 << 10,
     STACK_KEEP_RESIDENT = 32 << 10,
     TABLE_ELEMENTS_MAX = 98765,             /* the peer's limit */
@@ -72,6 +73,7 @@ static void set_pool(wasm_config_t *config, unsigned instances, uint64_t memory_
     wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool, MEMORY_KEEP_RESIDENT);
     wasmtime_pooling_allocation_config_table_keep_resident_set(pool, TABLE_KEEP_RESIDENT);
     wasmtime_pooling_allocation_config_async_stack_keep_resident_set(pool, STACK_KEEP_RESIDENT);
+    edgectl_rs_pool_scan_pages(pool);
     wasmtime_pooling_allocation_strategy_set(config, pool);
     wasmtime_pooling_allocation_config_delete(pool);
 }

@@ -7,4 +7,5 @@ pub use wasmtime_c_api::*;
 
 mod http;
 mod limiter;
+mod pool;
 mod toml_events;
