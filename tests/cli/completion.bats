@@ -81,14 +81,16 @@ bash_offers() {
     expect_status 0
     [ -z "$output$stderr" ]
     echo 'this is: [not a manifest' >edge.yaml
+    edgectl _complete kv ''
+    expect_status 0
+    [ -z "$output$stderr" ]
+    # The best of ten: what it costs, not what else runs on this machine.
     best=1000000
-    for _ in {1..5}; do
+    for _ in {1..10}; do
         began=${EPOCHREALTIME/[.,]/}
-        edgectl _complete kv ''
+        "$EDGECTL" _complete kv ''
         took=$((${EPOCHREALTIME/[.,]/} - began))
         [ "$took" -ge "$best" ] || best=$took
-        expect_status 0
-        [ -z "$output$stderr" ]
     done
     echo "$best us"
     [ "$best" -lt 50000 ]
