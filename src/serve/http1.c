@@ -72,10 +72,12 @@ static void teardown(struct http1 *h, bool reset)
     task_cancel(&h->turn);
     timer_stop(&h->timer);
     http1_drop_upload(h, "the client went away");
+    /* The client may close as soon as it has read all of the answer, before we looked again. */
+    bool sent = h->ex && h->ex->responded && !h->answer && !h->cut && h->out.len == 0;
     if (h->answer)
         http1_drop_answer(h);
     if (h->ex)
-        finish(h, true);
+        finish(h, !sent);
     h->transport->close(h->transport_env, reset);
 }
 
