@@ -95,8 +95,10 @@ static X509 *new_cert(EVP_PKEY *key, X509 *issuer, const char *common_name, long
     X509_NAME *name = X509_get_subject_name(x);
     time_t now = (time_t)(clock_wall_ns() / 1000000000);
     bool ok = X509_set_version(x, X509_VERSION_3) && set_serial(x) && X509_set_pubkey(x, key) &&
-              X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const uint8_t *)"edgectl", -1, -1, 0) &&
-              X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1, -1, 0) &&
+              X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const uint8_t *)"edgectl", -1,
+                                         -1, 0) &&
+              X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name,
+                                         -1, -1, 0) &&
               X509_set_issuer_name(x, issuer ? X509_get_subject_name(issuer) : name) &&
               X509_time_adj_ex(X509_getm_notBefore(x), 0, -3600, &now) &&
               X509_time_adj_ex(X509_getm_notAfter(x), (int)days, 0, &now);
@@ -116,8 +118,9 @@ static X509 *new_ca_cert(EVP_PKEY *key)
               add_extension(x, x, NID_key_usage, "critical,keyCertSign") &&
               add_extension(x, x, NID_name_constraints,
                             "critical,permitted;DNS:localhost,permitted;IP:127.0.0.0/255.0.0.0,"
-                            "permitted;IP:0:0:0:0:0:0:0:1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") &&
-              add_extension(x, x, NID_subject_key_identifier, "hash") && X509_sign(x, key, EVP_sha256());
+                            "permitted;IP:::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") &&
+              add_extension(x, x, NID_subject_key_identifier, "hash") &&
+              X509_sign(x, key, EVP_sha256());
     return ok ? TAKE(x) : NULL;
 }
 
@@ -135,13 +138,16 @@ bool ca_covers(const char *name)
     return true;
 }
 
-int ca_issue(const struct ca *ca, const char *name, void **ret_x509, void **ret_pkey, struct err *err)
+int ca_issue(const struct ca *ca, const char *name, void **ret_x509, void **ret_pkey,
+             struct err *err)
 {
     cleanup(pkey_free_p) EVP_PKEY *key = new_key();
     cleanup(free_p) char *names =
         xasprintf("%s%s%sDNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1",
                   name ? "DNS:" : "", name ? name : "", name ? "," : "");
-    cleanup(x509_free_p) X509 *x = key ? new_cert(key, ca->cert, "edgectl on this machine", LEAF_DAYS) : NULL;
+    cleanup(x509_free_p) X509 *x = NULL;
+    if (key)
+        x = new_cert(key, ca->cert, "edgectl on this machine", LEAF_DAYS);
     bool ok = x && add_extension(x, ca->cert, NID_basic_constraints, "critical,CA:FALSE") &&
               add_extension(x, ca->cert, NID_key_usage, "critical,digitalSignature") &&
               add_extension(x, ca->cert, NID_ext_key_usage, "serverAuth") &&
@@ -181,7 +187,8 @@ static int write_bio(const char *path, BIO *from, mode_t mode, struct err *err)
 {
     char *data;
     long len = BIO_get_mem_data(from, &data);
-    cleanup(close_p) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    cleanup(close_p) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                                   mode);
     if (fd < 0)
         return err_sys(err, ERR_IO, errno, "cannot make %s", path);
     for (long at = 0; at < len;) {
@@ -201,7 +208,8 @@ static int write_pair(const char *dir, EVP_PKEY *key, X509 *cert, struct err *er
     cleanup(free_p) char *cert_path = xasprintf("%s/ca.pem", dir);
     cleanup(bio_free_p) BIO *key_pem = BIO_new(BIO_s_secmem());
     cleanup(bio_free_p) BIO *cert_pem = BIO_new(BIO_s_mem());
-    if (!key_pem || !cert_pem || !PEM_write_bio_PKCS8PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL) ||
+    if (!key_pem || !cert_pem ||
+        !PEM_write_bio_PKCS8PrivateKey(key_pem, key, NULL, NULL, 0, NULL, NULL) ||
         !PEM_write_bio_X509(cert_pem, cert))
         return openssl_err(err, "cannot write the local certificate authority");
     int r = write_bio(key_path, key_pem, 0600, err);

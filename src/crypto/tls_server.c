@@ -13,7 +13,7 @@
 #include "crypto/client_hello.h"
 
 enum {
-    MAX_LEAVES = 64,                    /* names with a certificate of their own; the rest share one */
+    MAX_LEAVES = 64,                    /* names with their own certificate; the rest share one */
     MAX_HELLO = 64 << 10,
 };
 
@@ -117,7 +117,8 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     static const unsigned char ours[] = "\x08http/1.1";
     (void)ssl, (void)env;
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+    int r = SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in, in_len);
+    if (r != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK; /* whoever knows only others may still try */
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;

@@ -18,7 +18,7 @@ struct tls_session;
 struct tls_server_config {
     const struct ca *ca;            /* borrowed: must outlive the server */
     bool ask_client_cert;           /* clients may show a certificate; none is refused for it */
-    const char *client_ca_pem;      /* who may vouch for those; NULL: nobody, so all are unknown_ca */
+    const char *client_ca_pem;      /* who may vouch for those; NULL: all are unknown_ca */
 };
 
 /* -ERR_FAILURE: unusable CA text, or OpenSSL cannot make a certificate. */

@@ -132,7 +132,8 @@ void exchange_respond(struct exchange *ex, const struct response_head *head, str
     ex->wire->respond(ex, head, body);
 }
 
-void exchange_respond_text(struct exchange *ex, int status, const char *content_type, const char *text)
+void exchange_respond_text(struct exchange *ex, int status, const char *content_type,
+                           const char *text)
 {
     struct headers headers = {0};
     headers_add_str(&headers, "content-type", content_type);

@@ -14,7 +14,7 @@
 
 struct exchange;
 
-/* What is known of a TLS client; absent fields are NULL / 0. Lives as long as somebody who counts. */
+/* What is known of a TLS client; absent fields are NULL / 0. */
 struct exchange_tls {
     const char *protocol;           /* "TLSv1.3" */
     const char *cipher;             /* OpenSSL's name */
@@ -99,7 +99,8 @@ struct exchange_handler {
 struct exchange *exchange_new(struct loop *loop, const struct exchange_wire *wire, void *wire_data);
 /* For wires: store the method (copied) and room for a uri of up to uri_cap bytes and a NUL, which
  * the caller fills. Once per exchange. */
-void exchange_set_target(struct exchange *ex, const char *method, size_t method_len, size_t uri_cap);
+void exchange_set_target(struct exchange *ex, const char *method, size_t method_len,
+                         size_t uri_cap);
 /* For wires, at the end of an exchange: sets `finished` (and `gone` first, if gone), calls the
  * handler's callbacks, and drops the wire's reference. Not from inside an exchange_ function. */
 void exchange_finish(struct exchange *ex, bool gone);
@@ -114,7 +115,8 @@ void exchange_interim(struct exchange *ex, int status, const struct headers *hea
  * Once per exchange; the handler may go on living after it. */
 void exchange_respond(struct exchange *ex, const struct response_head *head, struct body *body);
 /* A short answer made by edgectl itself. */
-void exchange_respond_text(struct exchange *ex, int status, const char *content_type, const char *text);
+void exchange_respond_text(struct exchange *ex, int status, const char *content_type,
+                           const char *text);
 /* Cut the connection, so that the client sees a truncated message. */
 void exchange_abort(struct exchange *ex);
 

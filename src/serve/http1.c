@@ -193,7 +193,8 @@ static bool receive_head(struct http1 *h)
         used = -1;
     } else if (h->searched == 0 || h->eof || http1_head_ends(h->cur, h->cur_len, h->searched)) {
         struct exchange *ex = exchange_new(h->env->loop, &http1_wire, h);
-        used = http1_read_head(h->cur, h->cur_len, h->env->scheme, h->env->authority, ex, &h->req, &no);
+        used = http1_read_head(h->cur, h->cur_len, h->env->scheme, h->env->authority, ex, &h->req,
+                               &no);
         if (used > 0) {
             h->cur += used;
             h->cur_len -= (size_t)used;
@@ -303,7 +304,11 @@ static void run(struct http1 *h, char *data, size_t len)
 {
     if (h->closed)
         return;
-    assert(!h->busy);
+    if (h->busy) { /* the handler drains or cuts connections from inside its own request */
+        assert(len == 0);
+        h->again = true;
+        return;
+    }
     h->busy = true;
     task_cancel(&h->turn);
     bool own = h->in.len > 0 || len == 0;

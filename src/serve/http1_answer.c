@@ -112,7 +112,8 @@ void http1_flush(struct http1 *h)
             return;
         struct iovec iov[2] = {{h->out.data, h->out.len}, {(void *)(uintptr_t)data, extra}};
         size_t head = h->out.len;
-        ssize_t n = h->transport->write(h->transport_env, head ? iov : iov + 1, head && extra ? 2 : 1);
+        int count = head && extra ? 2 : 1;
+        ssize_t n = h->transport->write(h->transport_env, head ? iov : iov + 1, count);
         if (n < 0) {
             h->broken = true;
             return;

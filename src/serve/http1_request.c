@@ -300,7 +300,7 @@ ssize_t http1_read_head(const char *data, size_t len, const char *scheme, const 
     switch (used) {
     case EDGECTL_RS_PARTIAL: return 0;
     case EDGECTL_RS_TOO_MANY: return refuse(no, 431, "more than 100 header lines");
-    case EDGECTL_RS_BAD_VERSION: return refuse(no, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    case EDGECTL_RS_BAD_VERSION: return refuse(no, 505, "only HTTP/1.0 and 1.1 are spoken here");
     case EDGECTL_RS_BAD: return refuse(no, 400, "this is not an HTTP/1 request head");
     default: break;
     }

@@ -49,9 +49,10 @@ void http1_format_date(char *to, int64_t wall_s)
     struct tm t;
     time_t s = (time_t)wall_s;
     gmtime_r(&s, &t);
-    snprintf(to, 30, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * t.tm_wday,
-             (unsigned)t.tm_mday % 100u, months + 3 * t.tm_mon, (unsigned)(t.tm_year + 1900) % 10000u,
-             (unsigned)t.tm_hour % 100u, (unsigned)t.tm_min % 100u, (unsigned)t.tm_sec % 100u);
+    unsigned year = (unsigned)(t.tm_year + 1900) % 10000u, day = (unsigned)t.tm_mday % 100u;
+    snprintf(to, 30, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * t.tm_wday, day,
+             months + 3 * t.tm_mon, year, (unsigned)t.tm_hour % 100u, (unsigned)t.tm_min % 100u,
+             (unsigned)t.tm_sec % 100u);
 }
 
 /* --- framing --- */
@@ -206,8 +207,8 @@ static void put_framing(struct buf *out, const struct http1_plan *plan, int stat
     }
 }
 
-void http1_put_head(struct buf *out, const struct response_head *head, const struct http1_plan *plan,
-                    int version, const char *date)
+void http1_put_head(struct buf *out, const struct response_head *head,
+                    const struct http1_plan *plan, int version, const char *date)
 {
     bool dated = false;
     /* A 204 has no framing headers at all (RFC 9110, 8.6); a 304 may have the handler's. */

@@ -29,8 +29,8 @@ struct http1_plan http1_plan_response(const struct response_head *head, const st
 
 /* Append the final head, up to its empty line. `date` is added unless the headers have one. Lines
  * that cannot be sent (a name that is no token, a control character in the value) are left out. */
-void http1_put_head(struct buf *out, const struct response_head *head, const struct http1_plan *plan,
-                    int version, const char *date);
+void http1_put_head(struct buf *out, const struct response_head *head,
+                    const struct http1_plan *plan, int version, const char *date);
 /* Append a 1xx head. `headers` may be NULL. */
 void http1_put_interim(struct buf *out, int status, const struct headers *headers);
 /* Append the last chunk and the trailer section. */

@@ -117,7 +117,8 @@ static void accept_on(struct listener *l, bool on)
 
 static int bind_socket(struct address *at, bool shared)
 {
-    cleanup(close_p) int fd = socket(at->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int kind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    cleanup(close_p) int fd = socket(at->at.ss_family, kind, 0);
     if (fd < 0)
         return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
@@ -135,16 +136,16 @@ static int bind_socket(struct address *at, bool shared)
 
 static uint16_t port_of(const struct address *a)
 {
-    return a->at.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)(const void *)&a->at)->sin_port)
-                                      : ntohs(((const struct sockaddr_in6 *)(const void *)&a->at)->sin6_port);
+    const struct sockaddr_in *four = (const void *)&a->at;
+    const struct sockaddr_in6 *six = (const void *)&a->at;
+    return ntohs(a->at.ss_family == AF_INET ? four->sin_port : six->sin6_port);
 }
 
 static void set_port(struct address *a, uint16_t port)
 {
-    if (a->at.ss_family == AF_INET)
-        ((struct sockaddr_in *)(void *)&a->at)->sin_port = htons(port);
-    else
-        ((struct sockaddr_in6 *)(void *)&a->at)->sin6_port = htons(port);
+    struct sockaddr_in *four = (void *)&a->at;
+    struct sockaddr_in6 *six = (void *)&a->at;
+    *(a->at.ss_family == AF_INET ? &four->sin_port : &six->sin6_port) = htons(port);
 }
 
 static int report_bind(const struct listener *l, int sys, uint16_t port, struct err *err)
@@ -190,7 +191,8 @@ static int add_acceptor(struct listener *l, const struct address *at, bool join,
 {
     struct acceptor *a = &l->acceptors[l->count];
     a->address = *at;
-    cleanup(close_p) int fd = join ? bind_socket(&a->address, true) : bind_first(l, &a->address, err);
+    cleanup(close_p) int fd = -1;
+    fd = join ? bind_socket(&a->address, true) : bind_first(l, &a->address, err);
     if (fd < 0)
         return join ? report_bind(l, -fd, port_of(at), err) : fd;
     if (listen(fd, l->backlog) < 0)
@@ -218,7 +220,8 @@ static int listen_join(struct listener *l, const struct listener *with, struct e
 
 static int resolve(const char *host, struct addrinfo **list, struct err *err)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE};
     size_t len = strlen(host);
     cleanup(free_p) char *bare = host[0] == '[' && len > 2 && host[len - 1] == ']'
                                      ? xstrndup(host + 1, len - 2)

@@ -16,12 +16,12 @@
 struct listener;
 
 struct listener_options {
-    const char *host;       /* IPv4, IPv6 (brackets allowed), or a name; "localhost" = both loopbacks */
+    const char *host;       /* IPv4, IPv6 (in brackets or not), or a name; "localhost" is both */
     uint16_t port;          /* 0: the kernel picks */
     int backlog;            /* 0: 1024 */
     size_t max_connections; /* 0: 16384; more wait in the backlog while none of ours is idle */
     const struct http1_deadlines *deadlines;    /* NULL: http1_default_deadlines; copied */
-    struct tls_server *tls;         /* HTTPS by this one, which must outlive the listener; NULL: HTTP */
+    struct tls_server *tls;         /* HTTPS by this one, outliving the listener; NULL: HTTP */
     const struct listener *join;    /* share its address and port; host and port are not read */
 };
 
@@ -31,7 +31,7 @@ must_use int listener_open(struct loop *loop, const struct listener_options *opt
                            const struct exchange_handler *handler, struct listener **ret,
                            struct err *err);
 uint16_t listener_port(const struct listener *l);
-/* "http://127.0.0.1:7676" (or https), with the name that was asked for. Valid as long as the listener. */
+/* "http://127.0.0.1:7676" (or https), with the host asked for. Lives as long as the listener. */
 const char *listener_url(const struct listener *l);
 size_t listener_connections(const struct listener *l);
 

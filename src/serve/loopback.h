@@ -13,7 +13,7 @@ struct loopback_request {
     const char *method;                 /* NULL: GET */
     const char *uri;                    /* absolute */
     const struct headers *headers;      /* copied; NULL: none. A Host is added if it is missing */
-    struct body *body;                  /* the caller's reference is taken; NULL: empty. May still be
+    struct body *body;                  /* takes the caller's reference; NULL: empty. May still be
                                          * written to while the handler runs */
     struct exchange_addr client;        /* zero: 127.0.0.1 */
     struct exchange_tls *tls;           /* NULL: plain. Its count, if it has one, goes up */

@@ -114,19 +114,22 @@ static void put_address(const struct sockaddr_storage *a, __be32 *to, __be16 *po
 }
 
 /* Asks for one socket by its addresses (sock_diag(7)). */
-static enum answer ask_kernel(const struct sockaddr_storage *local, const struct sockaddr_storage *peer)
+static enum answer ask_kernel(const struct sockaddr_storage *local,
+                              const struct sockaddr_storage *peer)
 {
     struct {
         struct nlmsghdr head;
         struct inet_diag_req_v2 req;
     } q = {
-        .head = {.nlmsg_len = sizeof q, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
+        .head = {.nlmsg_len = sizeof q, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                 .nlmsg_flags = NLM_F_REQUEST},
         .req = {.sdiag_family = (uint8_t)local->ss_family, .sdiag_protocol = IPPROTO_TCP,
                 .idiag_states = ~0U, .id.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
     };
     put_address(peer, q.req.id.idiag_src, &q.req.id.idiag_sport);
     put_address(local, q.req.id.idiag_dst, &q.req.id.idiag_dport);
-    cleanup(close_p) int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    cleanup(close_p) int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                                     NETLINK_SOCK_DIAG);
     union {
         struct nlmsghdr head;
         char room[1024];
@@ -156,7 +159,8 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
     return memcmp(x, y, sizeof x) == 0;
 }
 
-static bool on_this_machine(const struct sockaddr_storage *local, const struct sockaddr_storage *peer)
+static bool on_this_machine(const struct sockaddr_storage *local,
+                            const struct sockaddr_storage *peer)
 {
     __be32 x[4] = {0};
     __be16 port;

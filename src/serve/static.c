@@ -87,7 +87,8 @@ static const struct manifest_static *find_site(const struct manifest_static *sit
         size_t len = strlen(sites[i].path);
         while (len && sites[i].path[len - 1] == '/')
             len--;
-        bool inside = strncmp(path, sites[i].path, len) == 0 && (path[len] == '/' || path[len] == '\0');
+        bool inside = strncmp(path, sites[i].path, len) == 0 &&
+                      (path[len] == '/' || path[len] == '\0');
         if (inside && (!best || len > best_len)) {
             best = &sites[i];
             best_len = len;
@@ -112,7 +113,8 @@ static int open_stepwise(int dir, const char *path)
     cleanup(free_p) char *copy = xstrdup(path);
     int at = dup(dir);
     char *save = NULL;
-    for (char *name = strtok_r(copy, "/", &save); name && at >= 0; name = strtok_r(NULL, "/", &save)) {
+    char *name = strtok_r(copy, "/", &save);
+    for (; name && at >= 0; name = strtok_r(NULL, "/", &save)) {
         int next = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         close(at);
         at = next;
@@ -157,7 +159,8 @@ static bool open_file(const char *root, const char *path, struct file *f)
 }
 
 /* The regular file that the path stands for. */
-static bool find_file(const struct manifest_static *sites, size_t count, const char *uri, struct file *f)
+static bool find_file(const struct manifest_static *sites, size_t count, const char *uri,
+                      struct file *f)
 {
     char path[MAX_PATH];
     const char *rest = "";
@@ -254,8 +257,8 @@ static enum range_kind read_range(const char *text, int64_t size, struct range *
     return r->from < size ? RANGE_ONE : RANGE_BAD;
 }
 
-static enum range_kind wanted_range(const struct exchange *ex, const struct file *f, const char *etag,
-                                    const char *modified, struct range *r)
+static enum range_kind wanted_range(const struct exchange *ex, const struct file *f,
+                                    const char *etag, const char *modified, struct range *r)
 {
     const char *range = headers_get(&ex->headers, "range");
     const char *only_if = headers_get(&ex->headers, "if-range");
@@ -365,7 +368,8 @@ static void send_file(struct exchange *ex, struct file *f, int status, struct he
 
 /* An answer that needs nothing of the file's content. `length` is what a GET would have brought:
  * if that is something, the body stays open, and HEAD lets nobody read it. */
-static void send_head(struct exchange *ex, int status, const struct headers *headers, int64_t length)
+static void send_head(struct exchange *ex, int status, const struct headers *headers,
+                      int64_t length)
 {
     struct body *b = body_new();
     body_set_length(b, (uint64_t)length);
@@ -393,7 +397,8 @@ static void answer(struct exchange *ex, struct file *f)
     struct range r = {0};
     int64_t size = f->st.st_size;
     int64_t mtime_ns = (int64_t)f->st.st_mtim.tv_sec * 1000000000 + f->st.st_mtim.tv_nsec;
-    snprintf(etag, sizeof etag, "\"%llx-%llx\"", (unsigned long long)size, (unsigned long long)mtime_ns);
+    snprintf(etag, sizeof etag, "\"%llx-%llx\"", (unsigned long long)size,
+             (unsigned long long)mtime_ns);
     http1_format_date(modified, f->st.st_mtime);
     headers_add_str(&h, "etag", etag);
     headers_add_str(&h, "last-modified", modified);
@@ -410,8 +415,8 @@ static void answer(struct exchange *ex, struct file *f)
         headers_add_str(&h, "accept-ranges", "bytes");
         if (kind == RANGE_NONE)
             r = (struct range){0, size - 1};
-        cleanup(free_p) char *part = xasprintf("bytes %lld-%lld/%lld", (long long)r.from, (long long)r.to,
-                                               (long long)size);
+        cleanup(free_p) char *part = xasprintf("bytes %lld-%lld/%lld", (long long)r.from,
+                                               (long long)r.to, (long long)size);
         if (kind == RANGE_ONE)
             headers_add_str(&h, "content-range", part);
         if (size == 0 || strcmp(ex->method, "HEAD") == 0)

@@ -377,7 +377,8 @@ struct tcp_client *tcp_clients_idle(struct tcp_clients *all)
 {
     int64_t second_ago = clock_mono_ns() - INT64_C(1000000000);
     for (struct tcp_client *c = all->last; c; c = c->prev)
-        if (!c->closing && http1_idle(&c->http) && (c->http.served || c->http.idle_since < second_ago))
+        if (!c->closing && http1_idle(&c->http) &&
+            (c->http.served || c->http.idle_since < second_ago))
             return c;
     return NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An accepted TCP connection, with or without TLS: the transport under an http1. Reads and writes the socket itself
- * and uses libuv only to learn when it can, so that a request costs one read and one write. */
+/* An accepted TCP connection, with or without TLS: the transport under an http1. Reads and writes
+ * the socket itself and uses libuv only to learn when it can, so that a request costs one read and
+ * one write. */
 #ifndef EDGECTL_SERVE_TCP_CLIENT_H
 #define EDGECTL_SERVE_TCP_CLIENT_H
 

@@ -204,7 +204,8 @@ static void feed(struct run *r, const uint8_t *data, size_t len)
     while (len && !r->closed) {
         size_t n = r->cuts ? cut(r) % 40u + 1 : len;
         n = n < len ? n : len;
-        char *copy = xmemdup(data, n); /* exact, so that ASan sees an overrun; and it may be changed */
+        char *copy = xmemdup(data,
+                             n); /* exact, so that ASan sees an overrun; and it may be changed */
         if (r->input)
             http1_input(&r->http, copy, n);
         free(copy);

@@ -121,7 +121,8 @@ static void assert_ja3(const struct parts *p, const char *want)
 static void test_ja3(void **state)
 {
     (void)state;
-    assert_ja3(&(struct parts){.base = 10, .version = 769, .extensions = "0,10,11", .groups = "23,24,25",
+    assert_ja3(&(struct parts){.base = 10, .version = 769, .extensions = "0,10,11",
+                               .groups = "23,24,25",
                                .ciphers = "47,53,5,10,49161,49162,49171,49172,50,56,19,4", .formats = "0"},
                "ada70206e40642a3e4461f35503241d5");
     assert_ja3(&(struct parts){.base = 10, .version = 769, .extensions = "",

@@ -83,7 +83,8 @@ static void do_info(struct job *j)
         buf_printf(&b, "%s: %s\n", j->ex->headers.list[i].name, j->ex->headers.list[i].value);
     const struct exchange_tls *t = j->ex->tls;
     if (t)
-        buf_printf(&b, "tls %s %s %s verify %d cert %zu hello %zu ja3 %02x ja4 %s\n", t->protocol, t->cipher,
+        buf_printf(&b, "tls %s %s %s verify %d cert %zu hello %zu ja3 %02x ja4 %s\n", t->protocol,
+                   t->cipher,
                    t->servername ? t->servername : "none", t->verify_result, t->client_cert_len,
                    t->client_hello_len, t->has_ja3 ? t->ja3_md5[0] : 0, t->ja4 ? t->ja4 : "none");
     answer(j->ex, 200, text_body(buf_str(&b)));
@@ -234,7 +235,8 @@ static void do_manual(struct job *j)
         char *eq = strchr(p, '=');
         headers_add(&h, p, (size_t)(eq - p), eq + 1, strlen(eq + 1));
     }
-    exchange_respond(j->ex, &(struct response_head){.status = 200, .headers = &h, .manual_framing = true},
+    exchange_respond(j->ex,
+                     &(struct response_head){.status = 200, .headers = &h, .manual_framing = true},
                      text_body("hello"));
     headers_clear(&h);
     job_end(j);
@@ -250,7 +252,8 @@ static void do_inject(struct job *j)
     headers_add(&h, "", 0, "4", 1);
     headers_add(&h, "content-length", 14, "3", 1);
     headers_add(&h, "x-good", 6, "\xc3\xa4\tb", 4);
-    exchange_respond(j->ex, &(struct response_head){.status = 200, .headers = &h}, text_body("hello"));
+    exchange_respond(j->ex, &(struct response_head){.status = 200, .headers = &h},
+                     text_body("hello"));
     headers_clear(&h);
     job_end(j);
 }
@@ -258,6 +261,19 @@ static void do_inject(struct job *j)
 static void do_wait(struct job *j)
 {
     j->ex->on_gone = on_gone; /* never answers */
+}
+
+helper void front_closed(void *env)
+{
+    struct front *f = env;
+    f->closed++;
+    loop_stop(f->loop);
+}
+
+helper void front_close(void *env)
+{
+    struct front *f = env;
+    listener_close(f->listener, 200 * MS, front_closed, f);
 }
 
 helper void front_begin(void *env, struct exchange *ex)
@@ -281,6 +297,8 @@ helper void front_begin(void *env, struct exchange *ex)
             jobs[i].fn(j);
             return;
         }
+    if (strncmp(path, "/stop", 5) == 0)
+        front_close(f);
     if (strncmp(path, "/late", 5) == 0)
         timer_start(f->loop, &j->timer, 30 * MS, late, j);
     else if (strncmp(path, "/status/", 8) == 0)
@@ -309,19 +327,6 @@ helper void front_start(struct front *f, const struct listener_options *options)
         fail_msg("%s", err.msg);
     f->port = listener_port(f->listener);
     assert_int_equal(uv_thread_create(&f->thread, front_run, f), 0);
-}
-
-helper void front_closed(void *env)
-{
-    struct front *f = env;
-    f->closed++;
-    loop_stop(f->loop);
-}
-
-helper void front_close(void *env)
-{
-    struct front *f = env;
-    listener_close(f->listener, 200 * MS, front_closed, f);
 }
 
 helper void front_stop(struct front *f)

@@ -120,7 +120,8 @@ static void test_manual_framing(void **state)
         "/manual?content-length=5&transfer-encoding=chunked", "/manual?x=y",
     };
     for (size_t i = 0; i < ARRAY_LEN(automatic); i++) {
-        cleanup(free_p) char *request = xasprintf("GET %s HTTP/1.1\r\nHost: h\r\n" END, automatic[i]);
+        cleanup(free_p) char *request = xasprintf("GET %s HTTP/1.1\r\nHost: h\r\n" END,
+                                                  automatic[i]);
         cleanup(free_p) char *got = ask(&front, request);
         assert_has(got, "\r\ncontent-length: 5\r\n");
         assert_lacks(got, "transfer-encoding");
@@ -188,7 +189,8 @@ static void test_any_split_of_the_bytes(void **state)
 {
     (void)state;
     static const char text[] =
-        POST("/count") "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n00a\r\n0123456789\r\n0\r\n"
+        POST("/count") "Transfer-Encoding: chunked\r\n\r\n"
+        "3;x=y\r\nabc\r\n00a\r\n0123456789\r\n0\r\n"
         "X-End: t\r\nhost: no\r\n\r\n" GET("/next") END;
     for (size_t i = 1; i < sizeof text - 1; i++) {
         int fd = dial(&front);
@@ -299,7 +301,8 @@ static void test_expect_continue(void **state)
     assert_has(rest, "abc");
     close(fd);
     /* Nobody reads the body: a final answer, and the end, as no one knows what follows. */
-    cleanup(free_p) char *no = ask(&front, POST("/x") "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    cleanup(free_p) char *no = ask(&front,
+                                   POST("/x") "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n");
     assert_lacks(no, "100 Continue");
     assert_has(no, "connection: close\r\n");
     expect(POST("/count") "Content-Length: 3\r\nExpect: 200-ok\r\n\r\nabc", "HTTP/1.1 417 ");
@@ -479,7 +482,8 @@ static void test_nul_bytes(void **state)
         {"GET /a", "b HTTP/1.1\r\nHost: h\r\n\r\n"},
         {"GET / HTTP/1.1\r\nHost: h\r\nX: a", "b\r\n\r\n"},
         {"GET / HTTP/1.1\r\nHost: h\r\nX", ": b\r\n\r\n"},
-        {"POST /count HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;", "\r\nabc\r\n0\r\n\r\n"},
+        {"POST /count HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;",
+         "\r\nabc\r\n0\r\n\r\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         int fd = dial(&front);
@@ -523,16 +527,21 @@ static void test_limits(void **state)
     expect_repeat(GET("/") "x: ", "y", 1 << 20, "", "HTTP/1.1 431 ");
     expect_repeat("", "M", 8193, " / HTTP/1.1\r\nHost: h\r\n" END, "HTTP/1.1 501 ");
     expect_repeat("", "\r\n", 100000, GET("/") END, "200 OK");
-    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n\r\n1;", "e", 5000, "\r\na\r\n0\r\n\r\n",
+    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n\r\n1;", "e", 5000,
+                  "\r\na\r\n0\r\n\r\n",
                   "HTTP/1.1 400 ");
-    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n\r\n", "1;0123456789abcdef\r\na\r\n", 5000,
+    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n\r\n",
+                  "1;0123456789abcdef\r\na\r\n", 5000,
                   "0\r\n\r\n", "HTTP/1.1 400 ");
     expect_repeat(POST("/count") END, "", 0, "", "0 bytes");
-    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n" END, "1\r\na\r\n", 100000, "0\r\n\r\n",
+    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n" END, "1\r\na\r\n", 100000,
+                  "0\r\n\r\n",
                   "100000 bytes");
-    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n" END "0\r\n", "a: b\r\n", 101, "\r\n",
+    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n" END "0\r\n", "a: b\r\n", 101,
+                  "\r\n",
                   "HTTP/1.1 400 ");
-    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n" END "0\r\na: ", "b", 70000, "\r\n\r\n",
+    expect_repeat(POST("/count") "Transfer-Encoding: chunked\r\n" END "0\r\na: ", "b", 70000,
+                  "\r\n\r\n",
                   "HTTP/1.1 400 ");
 }
 

@@ -117,6 +117,19 @@ static void test_close_lets_answers_finish(void **state)
     close(stuck);
 }
 
+static void test_close_from_inside_a_request(void **state)
+{
+    (void)state;
+    struct front f;
+    front_start(&f, &(struct listener_options){0});
+    cleanup(free_p) char *got = ask(&f, "GET /stop HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_has(got, "connection: close\r\n");
+    assert_has(got, "http://h/stop 11\n");
+    uv_thread_join(&f.thread);
+    assert_int_equal(f.closed, 1);
+    loop_free(f.loop);
+}
+
 static void test_connection_cap(void **state)
 {
     (void)state;
@@ -194,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_localhost_is_both_families),
         cmocka_unit_test(test_loops_share_a_port),
         cmocka_unit_test(test_close_lets_answers_finish),
+        cmocka_unit_test(test_close_from_inside_a_request),
         cmocka_unit_test(test_connection_cap),
         cmocka_unit_test(test_out_of_descriptors),
     };

@@ -26,7 +26,8 @@ static void stop_loop(void *env)
     loop_stop(loop);
 }
 
-static struct loopback *get(const char *method, const char *path, const char *name, const char *value)
+static struct loopback *get(const char *method, const char *path, const char *name,
+                            const char *value)
 {
     struct headers h = {0};
     if (name)
@@ -79,7 +80,8 @@ static void test_what_is_the_apps(void **state)
     (void)state;
     static const char *const paths[] = {
         "/none", "/a.txt/", "/a.txt/x", "/sub2/", "/../a.txt", "/sub/../a.txt", "/%2e%2e/a.txt",
-        "/sub/%2E%2E/a.txt", "/sub%2f..%2fa.txt", "/.hidden", "/.git/config", "/sub//index.html", "//a.txt",
+        "/sub/%2E%2E/a.txt", "/sub%2f..%2fa.txt", "/.hidden", "/.git/config", "/sub//index.html",
+        "//a.txt",
         "/escape.txt", "/escape/passwd", "/absolute", "/fifo", "/a.txt%00", "/a%zz", "/%",
         "/assets/none", "/assetsa.txt", "/..%5ca.txt", "/proc", "/self/a.txt",
     };
@@ -158,7 +160,8 @@ static void test_ranges(void **state)
     } cases[] = {
         {"bytes=0-0", 206, "0", "bytes 0-0/10"}, {"bytes=2-4", 206, "234", "bytes 2-4/10"},
         {"bytes=7-", 206, "789", "bytes 7-9/10"}, {"bytes=-3", 206, "789", "bytes 7-9/10"},
-        {"bytes=0-99", 206, "0123456789", "bytes 0-9/10"}, {"bytes=-99", 206, "0123456789", "bytes 0-9/10"},
+        {"bytes=0-99", 206, "0123456789", "bytes 0-9/10"}, {"bytes=-99", 206, "0123456789",
+                                                            "bytes 0-9/10"},
         {"BYTES=9-9", 206, "9", "bytes 9-9/10"}, {"bytes=10-", 416, "", "bytes */10"},
         {"bytes=-0", 416, "", "bytes */10"}, {"bytes=99-100", 416, "", "bytes */10"},
         {"bytes=4-2", 200, "0123456789", "none"}, {"bytes=0-1,3-4", 200, "0123456789", "none"},
@@ -171,7 +174,8 @@ static void test_ranges(void **state)
         const struct loopback_answer *a = loopback_answer(l);
         if (a->status != cases[i].status || strcmp(buf_str(&a->body), cases[i].body) != 0 ||
             strcmp(header(l, "content-range"), cases[i].content_range) != 0)
-            fail_msg("%s: %d '%s' %s", cases[i].range, a->status, buf_str(&a->body), header(l, "content-range"));
+            fail_msg("%s: %d '%s' %s", cases[i].range, a->status, buf_str(&a->body),
+                     header(l, "content-range"));
         loopback_free(l);
     }
 }
@@ -200,20 +204,24 @@ static void test_through_the_wire(void **state)
     (void)state;
     struct front f = {.loop = loop_new()};
     struct err err;
-    assert_int_equal(listener_open(f.loop, &(struct listener_options){.host = "127.0.0.1"}, &handler,
+    assert_int_equal(listener_open(f.loop, &(struct listener_options){.host = "127.0.0.1"},
+                                   &handler,
                                    &f.listener, &err), 0);
     f.port = listener_port(f.listener);
     uv_thread_create(&f.thread, front_run, &f);
-    cleanup(free_p) char *got = ask(&f, "GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    cleanup(free_p) char *got = ask(&f,
+                                    "GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert_has(got, "\r\ncontent-length: 1\r\n");
     assert_has(got, "\r\n\r\nA");
-    cleanup(free_p) char *head = ask(&f, "HEAD /big.bin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    cleanup(free_p) char *head =
+        ask(&f, "HEAD /big.bin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert_has(head, "\r\ncontent-length: 3145728\r\n");
     int fd = dial(&f); /* a client that goes in the middle */
     say(fd, "GET /big.bin HTTP/1.1\r\nHost: h\r\n\r\n");
     free(hear(fd, "\r\n\r\n", NULL));
     close(fd);
-    cleanup(free_p) char *again = ask(&f, "GET /digits.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    cleanup(free_p) char *again =
+        ask(&f, "GET /digits.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert_has(again, "0123456789");
     front_stop(&f);
 }
@@ -240,11 +248,14 @@ static int start(void **state)
     put("other/deep/x.js", "deeper", 6);
     mkfifo("fifo", 0644);
     if (symlink("a.txt", "link.txt") || symlink("../../etc/passwd", "escape.txt") ||
-        symlink("/etc", "escape") || symlink("/etc/passwd", "absolute") || symlink("/proc/self/cwd", "self"))
+        symlink("/etc", "escape") || symlink("/etc/passwd", "absolute") || symlink("/proc/self/cwd",
+                                                                                   "self"))
         return -1;
     sites[0] = (struct manifest_static){.path = (char *)(uintptr_t) "/", .dir = dir};
-    sites[1] = (struct manifest_static){.path = (char *)(uintptr_t) "/assets", .dir = xasprintf("%s/other", dir)};
-    sites[2] = (struct manifest_static){.path = (char *)(uintptr_t) "/gone/", .dir = xasprintf("%s/nodir", dir)};
+    sites[1] = (struct manifest_static){.path = (char *)(uintptr_t) "/assets",
+                                        .dir = xasprintf("%s/other", dir)};
+    sites[2] = (struct manifest_static){.path = (char *)(uintptr_t) "/gone/",
+                                        .dir = xasprintf("%s/nodir", dir)};
     return 0;
 }
 

@@ -32,7 +32,8 @@ static char *sh(int *status, const char *fmt, ...)
 
 #define CURL "curl --noproxy '*' -sS --max-time 5 --cacert %s "
 
-static void start_https(struct front *f, struct tls_server **server, bool ask, const char *client_ca)
+static void start_https(struct front *f, struct tls_server **server, bool ask,
+                        const char *client_ca)
 {
     struct err err;
     struct tls_server_config c = {.ca = ca, .ask_client_cert = ask, .client_ca_pem = client_ca};
@@ -116,7 +117,8 @@ static void test_curl_trusts_it(void **state)
     struct front f;
     struct tls_server *server;
     start_https(&f, &server, false, NULL);
-    static const char *const hosts[] = {"localhost", "127.0.0.1", "shop.localhost", "a.b.localhost"};
+    static const char *const hosts[] = {"localhost", "127.0.0.1", "shop.localhost",
+                                        "a.b.localhost"};
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
         cleanup(free_p) char *got = sh(NULL, CURL "https://%s:%u/x", ca_pem, hosts[i], f.port);
         cleanup(free_p) char *uri = xasprintf("GET https://%s:%u/x 11\n", hosts[i], f.port);
@@ -135,7 +137,8 @@ static void test_curl_trusts_it(void **state)
         sh(&status, "curl --noproxy '*' -sS --max-time 5 https://localhost:%u/x", f.port);
     assert_int_equal(status, 60);
     cleanup(free_p) char *wrong_name =
-        sh(&status, CURL "--resolve evil.test:%u:127.0.0.1 https://evil.test:%u/", ca_pem, f.port, f.port);
+        sh(&status, CURL "--resolve evil.test:%u:127.0.0.1 https://evil.test:%u/", ca_pem, f.port,
+           f.port);
     assert_int_equal(status, 60);
     front_stop(&f);
     tls_server_free(server);
@@ -154,10 +157,12 @@ static void test_bodies_through_tls(void **state)
     assert_string_equal(slow, "8388608\n");
     free(sh(NULL, "head -c 3000000 /dev/urandom > %s/up", dir));
     cleanup(free_p) char *echo =
-        sh(NULL, CURL "-T %s/up https://localhost:%u/echo | cmp - %s/up && echo same", ca_pem, dir, f.port, dir);
+        sh(NULL, CURL "-T %s/up https://localhost:%u/echo | cmp - %s/up && echo same", ca_pem, dir,
+           f.port, dir);
     assert_string_equal(echo, "same\n");
     cleanup(free_p) char *two =
-        sh(NULL, CURL "https://localhost:%u/drip https://localhost:%u/drip", ca_pem, f.port, f.port);
+        sh(NULL, CURL "https://localhost:%u/drip https://localhost:%u/drip", ca_pem, f.port,
+           f.port);
     assert_string_equal(two, "drip\ndrip\ndrip\ndrip\ndrip\ndrip\n");
     int status;
     cleanup(free_p) char *cut = sh(&status, CURL "https://localhost:%u/drip/fail", ca_pem, f.port);
@@ -175,7 +180,8 @@ static void test_not_tls(void **state)
     cleanup(free_p) char *plain = ask(&f, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_has(plain, "HTTP/1.1 400 ");
     assert_has(plain, "https://");
-    static const char *const junk[] = {"\x16\x03\x01\x00\x05hello", "\xff\xff\xff\xff\xff\xff\xff\xff",
+    static const char *const junk[] = {"\x16\x03\x01\x00\x05hello",
+                                       "\xff\xff\xff\xff\xff\xff\xff\xff",
                                        "\x16\x03\x01\xff\xff", "\x16"};
     for (size_t i = 0; i < ARRAY_LEN(junk); i++) {
         int ended, fd = dial(&f);
@@ -207,7 +213,8 @@ static void test_client_certificates(void **state)
     struct tls_server *server;
     start_https(&f, &server, true, client_ca);
     cleanup(free_p) char *good =
-        sh(NULL, CURL "--cert %s/me.pem --key %s/me.key https://localhost:%u/", ca_pem, dir, dir, f.port);
+        sh(NULL, CURL "--cert %s/me.pem --key %s/me.key https://localhost:%u/", ca_pem, dir, dir,
+           f.port);
     assert_has(good, "verify 0 cert ");
     assert_lacks(good, "cert 0 ");
     cleanup(free_p) char *none = sh(NULL, CURL "https://localhost:%u/", ca_pem, f.port);
@@ -216,7 +223,8 @@ static void test_client_certificates(void **state)
     tls_server_free(server);
     start_https(&f, &server, true, NULL);
     cleanup(free_p) char *unknown =
-        sh(NULL, CURL "--cert %s/me.pem --key %s/me.key https://localhost:%u/", ca_pem, dir, dir, f.port);
+        sh(NULL, CURL "--cert %s/me.pem --key %s/me.key https://localhost:%u/", ca_pem, dir, dir,
+           f.port);
     assert_has(unknown, "verify 4 cert ");
     front_stop(&f);
     tls_server_free(server);
