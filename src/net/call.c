@@ -165,10 +165,11 @@ static void set_timeouts(struct net_call *call, const struct net_target *t)
         s->idle_s = idle_s;
         curl_easy_setopt(call->easy, CURLOPT_MAXAGE_CONN, idle_s);
     }
-    if (s->fresh != t->dont_pool) {
-        s->fresh = t->dont_pool;
-        curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, (long)t->dont_pool);
-        curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, (long)t->dont_pool);
+    bool fresh = t->dont_pool || call->origin->never_pool;
+    if (s->fresh != fresh) {
+        s->fresh = fresh;
+        curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, (long)fresh);
+        curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, (long)fresh);
     }
 }
 

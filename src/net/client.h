@@ -74,7 +74,7 @@ struct net_request {
     /* Keep framing, Connection and Upgrade of `headers`: used if there is a single numeric
      * Content-Length or a single Transfer-Encoding "chunked", else ignored. */
     bool manual_framing;
-    bool gunzip;                    /* decode gzip / x-gzip, drop content-encoding, content-length */
+    bool gunzip;                    /* decode gzip, x-gzip; drop Content-Encoding and -Length */
 };
 
 struct net_response {
@@ -89,7 +89,8 @@ struct net_response {
 
 /* Exactly one of the two arguments is set. The response, and the reference to its body, belong to
  * the callee (net_response_free). Called once, from the loop, never inside net_call_start. */
-typedef void net_done_fn(void *env, struct net_response *response, const struct net_failure *failure);
+typedef void net_done_fn(void *env, struct net_response *response,
+                         const struct net_failure *failure);
 
 /* Raise the soft limit on open files to the hard one, at process start: every client and every
  * backend connection takes one. Returns the limit now in force. */

@@ -120,6 +120,41 @@ static void from_transfer(const struct net_call *call, CURLcode code, struct net
                                   : detail(call, code));
 }
 
+/* Codes that say all by themselves; text NULL = curl's. */
+static const struct {
+    CURLcode code;
+    enum net_error error;
+    const char *text;
+} plain_codes[] = {
+    {CURLE_OK, NET_HTTP_INCOMPLETE_RESPONSE, "the response head was cut short"},
+    {CURLE_PARTIAL_FILE, NET_HTTP_INCOMPLETE_RESPONSE, "the response head was cut short"},
+    {CURLE_ABORTED_BY_CALLBACK, NET_CONNECTION_TERMINATED,
+     "the connection was closed without a response"},
+    {CURLE_COULDNT_RESOLVE_HOST, NET_DNS_ERROR, "the name could not be resolved"},
+    {CURLE_SSL_CERTPROBLEM, NET_TLS_CONFIGURATION_ERROR, NULL},
+    {CURLE_SSL_CIPHER, NET_TLS_CONFIGURATION_ERROR, NULL},
+    {CURLE_SSL_CACERT_BADFILE, NET_TLS_CONFIGURATION_ERROR, NULL},
+    {CURLE_SSL_ENGINE_INITFAILED, NET_TLS_CONFIGURATION_ERROR, NULL},
+    {CURLE_SSL_ENGINE_SETFAILED, NET_TLS_CONFIGURATION_ERROR, NULL},
+    /* Allocation never fails for us; curl says this of a line beyond its own limit. */
+    {CURLE_OUT_OF_MEMORY, NET_HTTP_RESPONSE_HEADER_SECTION_TOO_LARGE,
+     "a response header is too large"},
+    {CURLE_BAD_CONTENT_ENCODING, NET_HTTP_PROTOCOL_ERROR, NULL},
+    {CURLE_UPLOAD_FAILED, NET_HTTP_PROTOCOL_ERROR, NULL},
+};
+
+static void from_plain_code(const struct net_call *call, CURLcode code, struct net_failure *f)
+{
+    for (size_t i = 0; i < ARRAY_LEN(plain_codes); i++) {
+        if (plain_codes[i].code != code)
+            continue;
+        const char *text = plain_codes[i].text;
+        put(call, f, plain_codes[i].error, text ? text : detail(call, code));
+        return;
+    }
+    put(call, f, NET_INTERNAL_ERROR, detail(call, code));
+}
+
 void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure *f)
 {
     if (call->up.broken) {
@@ -127,16 +162,6 @@ void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure 
         return;
     }
     switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-        put(call, f, NET_CONNECTION_TERMINATED, "the connection was closed without a response");
-        return;
-    case CURLE_OK:
-    case CURLE_PARTIAL_FILE:
-        put(call, f, NET_HTTP_INCOMPLETE_RESPONSE, "the response head was cut short");
-        return;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        put(call, f, NET_DNS_ERROR, "the name could not be resolved");
-        return;
     case CURLE_COULDNT_CONNECT:
         from_connect(call, f);
         return;
@@ -145,17 +170,8 @@ void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure 
         origin_distrust(call->origin);
         return;
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
         if (!from_tls_events(call, f))
             put(call, f, NET_TLS_CERTIFICATE_ERROR, detail(call, code));
-        return;
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ENGINE_INITFAILED:
-    case CURLE_SSL_ENGINE_SETFAILED:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-        put(call, f, NET_TLS_CONFIGURATION_ERROR, detail(call, code));
         return;
     case CURLE_SSL_CONNECT_ERROR:
         from_tls(call, code, f);
@@ -170,21 +186,15 @@ void failure_from_curl(struct net_call *call, CURLcode code, struct net_failure 
     case CURLE_SEND_FAIL_REWIND:
         from_transfer(call, code, f);
         return;
-    case CURLE_OUT_OF_MEMORY:
-        /* Allocation never fails for us; curl says this of a line beyond its own limit. */
-        put(call, f, NET_HTTP_RESPONSE_HEADER_SECTION_TOO_LARGE, "a response header is too large");
-        return;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_UPLOAD_FAILED:
         put(call, f,
             strstr(call->errors, "response code") ? NET_HTTP_RESPONSE_STATUS_INVALID
                                                   : NET_HTTP_PROTOCOL_ERROR,
             detail(call, code));
         return;
     default:
-        put(call, f, NET_INTERNAL_ERROR, detail(call, code));
+        from_plain_code(call, code, f);
     }
 }
 

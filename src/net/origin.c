@@ -111,6 +111,13 @@ static void prepare_tls(struct origin *o)
         set_bad(o, NET_TLS_CONFIGURATION_ERROR, "the SNI name is not a host name");
 }
 
+/* Curl before 8.0 puts a second HTTP/2 layer onto a connection by prior knowledge when it is used
+ * again. */
+static bool must_not_pool(const struct net_target *t)
+{
+    return t->http2 && !t->tls && curl_version_info(CURLVERSION_NOW)->version_num < 0x080000;
+}
+
 static struct origin *origin_new(struct net_client *c, const struct net_target *target)
 {
     struct origin *o = xnew(struct origin);
@@ -121,6 +128,7 @@ static struct origin *origin_new(struct net_client *c, const struct net_target *
     snprintf(o->pool, sizeof o->pool, "p%llu", (unsigned long long)c->next_pool++);
     snprintf(o->connect_to_text, sizeof o->connect_to_text, "::%s:%u", o->pool, target->port);
     o->connect_to.data = o->connect_to_text;
+    o->never_pool = must_not_pool(target);
     if (target->tls)
         prepare_tls(o);
     else if (target->host[0] == '\0')
@@ -228,7 +236,7 @@ static void set_up(struct origin *o, struct net_call *call)
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_CHUNK);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_version(&o->target));
     /* HTTP/2 calls share one connection: wait for it rather than opening one each. */
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, o->target.http2 ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, o->target.http2 && !o->never_pool ? 1L : 0L);
     if (o->target.tls)
         set_up_tls(o, easy);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, client_open_socket);

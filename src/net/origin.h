@@ -19,6 +19,7 @@ struct origin {
     struct tls_client *tls;
     struct net_failure bad;         /* unusable settings, when is_bad */
     bool is_bad;
+    bool never_pool;                /* one connection a call, whatever the target says */
     char *url;
     char connect_to_text[64], pool[24];
     struct curl_slist connect_to;

@@ -205,7 +205,8 @@ static bool manual_length(const struct headers *h, int64_t *length)
  * (RFC 9110 section 8.6). */
 static bool expects_content(const char *method)
 {
-    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+           strcmp(method, "PATCH") == 0;
 }
 
 /* Take the whole body out, if it has ended and has no trailers. */

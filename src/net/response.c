@@ -196,7 +196,8 @@ static size_t on_header(char *line, size_t one, size_t len, void *env)
         if (d->head_done)
             d->broken = "the trailers are too large";
         else
-            refuse(call, NET_HTTP_RESPONSE_HEADER_SECTION_TOO_LARGE, "the response head is too large");
+            refuse(call, NET_HTTP_RESPONSE_HEADER_SECTION_TOO_LARGE,
+                   "the response head is too large");
         return 0;
     }
     return on_line(call, line, len) ? len : 0;

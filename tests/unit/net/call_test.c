@@ -17,7 +17,8 @@ static void script_hello(int fd, int nth)
 {
     (void)nth;
     while (hear_head(fd, heard, sizeof heard))
-        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Empty:\r\nX-A: 1\r\nX-A: 2\r\n\r\nhello");
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Empty:\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
+                "hello");
 }
 
 static void test_get(void **state)
@@ -155,8 +156,8 @@ static void test_chunks_and_trailers(void **state)
     }
     struct headers te = {0};
     headers_add_str(&te, "transfer-encoding", "chunked");
-    expect_wire(state, &(struct net_request){.method = "PUT", .body = trailing_body("abc"), .headers = &te,
-                                             .manual_framing = true},
+    expect_wire(state, &(struct net_request){.method = "PUT", .body = trailing_body("abc"),
+                                             .headers = &te, .manual_framing = true},
                 "PUT / HTTP/1.1\r\nHost: h.test\r\ntransfer-encoding: chunked\r\n\r\n"
                 "3\r\nabc\r\n0\r\nx-sum: 12\r\n\r\n");
     headers_clear(&te);
@@ -182,7 +183,8 @@ static void test_header_lines(void **state)
     headers_add_str(&h, "content-length", "77");
     headers_add_str(&h, "content-type", "text/x");
     headers_add_str(&h, "user-agent", "u");
-    expect_wire(state, &(struct net_request){.method = "POST", .headers = &h, .body = text_body("abc")},
+    expect_wire(state, &(struct net_request){.method = "POST", .headers = &h,
+                                             .body = text_body("abc")},
                 "POST / HTTP/1.1\r\nHost: h.test\r\naccept: text/html\r\nx-bytes: \x80\xff t\r\n"
                 "x-empty:\r\nx-blank:\r\nx-twice: 1\r\nx-twice: 2\r\nte: trailers\r\n"
                 "content-type: text/x\r\nuser-agent: u\r\nContent-Length: 3\r\n\r\nabc");
@@ -236,9 +238,15 @@ static void test_no_injection(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct outcome o;
-        fetch(*state, &(struct net_request){.target = &t, .method = bad[i].method, .path = bad[i].path,
-                                            .authority = bad[i].authority, .headers = bad[i].headers,
-                                            .body = text_body("abc")}, &o);
+        struct net_request r = {
+            .target = &t,
+            .method = bad[i].method,
+            .path = bad[i].path,
+            .authority = bad[i].authority,
+            .headers = bad[i].headers,
+            .body = text_body("abc"),
+        };
+        fetch(*state, &r, &o);
         assert_int_equal(o.failure.error, bad[i].error);
         outcome_clear(&o);
     }
@@ -287,7 +295,8 @@ static void script_no_bodies(int fd, int nth)
         if (strncmp(heard, "HEAD", 4) == 0)
             say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n");
         else if (strstr(heard, "/304"))
-            say(fd, "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nContent-Encoding: gzip\r\n\r\n");
+            say(fd, "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n"
+                    "Content-Encoding: gzip\r\n\r\n");
         else if (strstr(heard, "/302"))
             say(fd, "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 3\r\n\r\nabc");
         else
@@ -308,8 +317,7 @@ static void test_responses_without_body(void **state)
                  {"GET", "/302", 302, 3}, {"HEAD", "/", 200, 0}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct outcome o;
-        fetch(*state, &(struct net_request){.target = &t, .method = cases[i].method,
-                                            .path = cases[i].path, .authority = "h", .gunzip = true}, &o);
+        fetch(*state, CALL(&t, cases[i].method, cases[i].path, .gunzip = true), &o);
         assert_int_equal(o.failure.error, 0);
         assert_int_equal(o.response->status, cases[i].status);
         assert_int_equal(o.body_len, cases[i].len);
@@ -381,14 +389,13 @@ static void test_later_addresses(void **state)
     t.host = "localhost";
     t.dont_pool = true;
     struct origin *origin = origin_get(((struct world *)*state)->client, &t);
-    origin->addresses.data = xasprintf("+%s:%u:::1,255.255.255.255,127.0.0.1", origin->pool, s.port);
+    origin->addresses.data =
+        xasprintf("+%s:%u:::1,255.255.255.255,127.0.0.1", origin->pool, s.port);
     origin->fresh_until_ns = INT64_MAX;
     struct outcome o[20];
     for (size_t i = 0; i < ARRAY_LEN(o); i++) {
         outcome_init(&o[i], *state);
-        net_call_start(((struct world *)*state)->client,
-                       &(struct net_request){.target = &t, .method = "GET", .path = "/", .authority = "h"},
-                       on_done, &o[i]);
+        net_call_start(((struct world *)*state)->client, CALL(&t, "GET", "/"), on_done, &o[i]);
     }
     for (size_t i = 0; i < ARRAY_LEN(o); i++) {
         while (!o[i].ended)
@@ -416,8 +423,7 @@ static void test_dead_kept_connection(void **state)
     server_start(&s, script_dies_second_time);
     struct net_target t = plain_target(s.port);
     struct outcome o;
-    fetch(*state, &(struct net_request){.target = &t, .method = "POST", .path = "/", .authority = "h",
-                                        .body = text_body("abc")}, &o);
+    fetch(*state, CALL(&t, "POST", "/", .body = text_body("abc")), &o);
     assert_int_equal(o.failure.error, 0);
     outcome_clear(&o);
     /* Long enough to be streamed by length if not whole: open, and 70 bytes. */
@@ -427,8 +433,7 @@ static void test_dead_kept_connection(void **state)
         body_write(b, "0123456789", 10);
     outcome_init(&o, *state);
     net_call_start(((struct world *)*state)->client,
-                   &(struct net_request){.target = &t, .method = "POST", .path = "/", .authority = "h",
-                                         .body = body_ref(b)}, on_done, &o);
+                   CALL(&t, "POST", "/", .body = body_ref(b)), on_done, &o);
     run_for(*state, 30);
     body_end(b);
     body_unref(b);

@@ -61,20 +61,26 @@ static void test_bad_heads(void **state)
 {
     expect_error(state, script_answer, "", NET_CONNECTION_TERMINATED);
     expect_error(state, script_answer_reset, "", NET_CONNECTION_TERMINATED);
-    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nContent-Le", NET_HTTP_INCOMPLETE_RESPONSE);
+    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nContent-Le",
+                 NET_HTTP_INCOMPLETE_RESPONSE);
     expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nA: b\r\n", NET_HTTP_INCOMPLETE_RESPONSE);
-    expect_error(state, script_answer_reset, "HTTP/1.1 200 OK\r\nA: b\r\n", NET_HTTP_INCOMPLETE_RESPONSE);
+    expect_error(state, script_answer_reset, "HTTP/1.1 200 OK\r\nA: b\r\n",
+                 NET_HTTP_INCOMPLETE_RESPONSE);
     expect_error(state, script_answer, "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n",
                  NET_HTTP_INCOMPLETE_RESPONSE);
     expect_error(state, script_answer, "garbage, no HTTP at all\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
-    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
-    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
-    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\n: nameless\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
+    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+                 NET_HTTP_PROTOCOL_ERROR);
+    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+                 NET_HTTP_PROTOCOL_ERROR);
+    expect_error(state, script_answer, "HTTP/1.1 200 OK\r\n: nameless\r\n\r\n",
+                 NET_HTTP_PROTOCOL_ERROR);
     expect_error(state, script_answer, "HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n",
                  NET_HTTP_PROTOCOL_ERROR);
     expect_error(state, script_answer, "HTTP/1.1 20 OK\r\n\r\n", NET_HTTP_RESPONSE_STATUS_INVALID);
     expect_error(state, script_answer, "HTTP/1.1 099 OK\r\n\r\n", NET_HTTP_RESPONSE_STATUS_INVALID);
-    expect_error(state, script_answer, "HTTP/1.1 2000 OK\r\n\r\n", NET_HTTP_RESPONSE_STATUS_INVALID);
+    expect_error(state, script_answer, "HTTP/1.1 2000 OK\r\n\r\n",
+                 NET_HTTP_RESPONSE_STATUS_INVALID);
     expect_error(state, script_answer, "HTTP/1.1 abc OK\r\n\r\n", NET_HTTP_PROTOCOL_ERROR);
     expect_error(state, script_answer,
                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -124,7 +130,8 @@ static void test_bodies_cut_short(void **state)
         {script_answer_reset, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"},
         {script_answer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"},
         {script_answer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"},
-        {script_answer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nnonsense\r\n\r\n"},
+        {script_answer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+                        "nonsense\r\n\r\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct outcome o;
@@ -214,8 +221,7 @@ static void test_slow_guest(void **state)
     struct outcome o;
     outcome_init(&o, *state);
     net_call_start(((struct world *)*state)->client,
-                   &(struct net_request){.target = &t, .method = "PUT", .path = "/", .authority = "h",
-                                         .body = body_ref(up)}, on_done, &o);
+                   CALL(&t, "PUT", "/", .body = body_ref(up)), on_done, &o);
     for (int i = 0; i < 3; i++) {
         run_for(*state, 100);
         assert_false(o.called);

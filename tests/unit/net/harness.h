@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/clock.h"
@@ -285,6 +286,11 @@ UNUSED static struct body *text_body(const char *text)
     return b;
 }
 
+/* A request; further fields may follow. */
+#define CALL(to, verb, what, ...)                                                        \
+    (&(struct net_request){.target = (to), .method = (verb), .path = (what), .authority = "h", \
+                           __VA_ARGS__})
+
 /* Start, and run until the outcome is whole. */
 UNUSED static void fetch(struct world *w, const struct net_request *request, struct outcome *o)
 {
@@ -298,7 +304,8 @@ UNUSED static void fetch(struct world *w, const struct net_request *request, str
 UNUSED static void fetch_get(struct world *w, const struct net_target *t, const char *path,
                              struct outcome *o)
 {
-    fetch(w, &(struct net_request){.target = t, .method = "GET", .path = path, .authority = "h.test"}, o);
+    struct net_request r = {.target = t, .method = "GET", .path = path, .authority = "h.test"};
+    fetch(w, &r, o);
 }
 
 #endif

@@ -17,10 +17,7 @@ static struct net_call *start(struct world *w, const struct net_target *t, const
                               struct body *body, struct outcome *o)
 {
     outcome_init(o, w);
-    return net_call_start(w->client,
-                          &(struct net_request){.target = t, .method = method, .path = "/",
-                                                .authority = "h", .body = body},
-                          on_done, o);
+    return net_call_start(w->client, CALL(t, method, "/", .body = body), on_done, o);
 }
 
 static void run_until(struct world *w, const bool *flag)
@@ -354,8 +351,9 @@ static void script_packed(int fd, int nth)
     (void)nth;
     while (hear_head(fd, heard, sizeof heard)) {
         char head[200];
-        snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
-                 encoding, packed_len);
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", encoding,
+                 packed_len);
         say(fd, head);
         if (send(fd, packed, packed_len, MSG_NOSIGNAL) != (ssize_t)packed_len)
             return;
@@ -367,8 +365,7 @@ static void fetch_packed(void **state, struct outcome *o, bool gunzip)
     struct server s;
     server_start(&s, script_packed);
     struct net_target t = plain_target(s.port);
-    fetch(*state, &(struct net_request){.target = &t, .method = "GET", .path = "/", .authority = "h",
-                                        .gunzip = gunzip}, o);
+    fetch(*state, CALL(&t, "GET", "/", .gunzip = gunzip), o);
     assert_int_equal(o->failure.error, 0);
     finish(state, &s);
 }
@@ -446,9 +443,8 @@ static void test_gzip_bomb(void **state)
     struct outcome o;
     outcome_init(&o, *state);
     o.hold = true;
-    net_call_start(((struct world *)*state)->client,
-                   &(struct net_request){.target = &t, .method = "GET", .path = "/", .authority = "h",
-                                         .gunzip = true}, on_done, &o);
+    net_call_start(((struct world *)*state)->client, CALL(&t, "GET", "/", .gunzip = true), on_done,
+                   &o);
     run_until(*state, &o.called);
     run_for(*state, 50);
     assert_true(body_queued(o.response->body) < 2 << 20);

@@ -135,7 +135,8 @@ static void test_names(void **state)
     expect(state, &t, 0);
     t.cert_host = "a.wild.test";
     expect(state, &t, 0);
-    static const char *const wrong[] = {"other.test", "wild.test", "a.b.wild.test", "127.0.0.2", "::1"};
+    static const char *const wrong[] = {"other.test", "wild.test", "a.b.wild.test", "127.0.0.2",
+                                        "::1"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         t.sni = "site.test";
         t.cert_host = wrong[i];
@@ -225,7 +226,8 @@ static void test_bad_settings(void **state)
     t.client_cert_pem = client.cert_pem;
     t.client_key_pem = site.key_pem;
     expect(state, &t, NET_TLS_CONFIGURATION_ERROR);
-    t.client_key_pem = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    t.client_key_pem = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"
+                       "-----END ENCRYPTED PRIVATE KEY-----\n";
     expect(state, &t, NET_TLS_CONFIGURATION_ERROR);
     t = good;
     t.ciphers = "NO-SUCH-CIPHER";
