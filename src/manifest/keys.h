@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include "manifest/load.h"
+#include "manifest/rules.h"
 
 enum key_type {
     KT_TEXT = 1 << 0,
@@ -80,9 +81,7 @@ bool value_percent(const char *s, double *ret);
 bool value_number(const char *s, double *ret);
 bool value_int(const char *s, int64_t *ret);
 
-/* --- rules for names; NULL when `s` is fine, else what is wrong with it --- */
-const char *rule_kv_key(const char *s, size_t len);
-const char *rule_secret_name(const char *s, size_t len);
+/* --- more rules in the form of rules.h --- */
 const char *rule_name(const char *s, size_t len);
 const char *rule_host(const char *s);
 const char *rule_header(const char *s);

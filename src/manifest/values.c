@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "manifest/keys.h"
 
 /* Digits with at most one dot; no sign, exponent, hex or locale. *end is what follows. */
@@ -58,6 +59,17 @@ size_t text_chars(const char *s, size_t len)
     return chars;
 }
 
+static bool contains(const char *s, size_t len, const char *part)
+{
+    return memmem(s, len, part, strlen(part)) != NULL;
+}
+
+static bool ends_with(const char *s, size_t len, const char *end)
+{
+    size_t n = strlen(end);
+    return len >= n && memcmp(s + len - n, end, n) == 0;
+}
+
 const char *rule_kv_key(const char *s, size_t len)
 {
     static const char acme[] = ".well-known/acme-challenge";
@@ -65,16 +77,18 @@ const char *rule_kv_key(const char *s, size_t len)
         return "a key cannot be empty";
     if (len > 1024)
         return "a key cannot be longer than 1024 bytes";
-    if (memchr(s, '\0', len))
-        return "a key cannot contain NUL";
-    if (strncmp(s, acme, sizeof acme - 1) == 0)
+    if (!utf8_valid(s, len) || memchr(s, '\0', len))
+        return "a key must be UTF-8 text without NUL";
+    if (len >= sizeof acme - 1 && memcmp(s, acme, sizeof acme - 1) == 0)
         return "a key cannot start with .well-known/acme-challenge";
-    if (strcmp(s, "..") == 0 || strstr(s, "../") || (len > 2 && strcmp(s + len - 3, "/..") == 0))
+    if (contains(s, len, "../") || ends_with(s, len, "/..") || (len == 2 && ends_with(s, len, "..")))
         return "a key cannot have a part '..'";
-    if (strcmp(s, ".") == 0 || strstr(s, "./") || (len > 1 && strcmp(s + len - 2, "/.") == 0))
+    if (contains(s, len, "./") || ends_with(s, len, "/.") || (len == 1 && s[0] == '.'))
         return "a key cannot have a part '.'";
-    if (s[strcspn(s, "\r\n#;?^|")])
-        return "a key cannot contain any of CR LF # ; ? ^ |";
+    for (size_t i = 0; i < len; i++) {
+        if (strchr("\r\n#;?^|", s[i]))
+            return "a key cannot contain any of CR LF # ; ? ^ |";
+    }
     if (len == 1 && (unsigned char)s[0] <= ' ')
         return "a key cannot be a single space or control character";
     return NULL;

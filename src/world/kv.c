@@ -5,35 +5,14 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "manifest/rules.h"
 #include "store/state_schema.h"
 #include "world/kv_impl.h"
 #include "world/state.h"
 
-/* --- key rules --- */
-
-static bool ends_with(const char *s, size_t len, const char *end)
-{
-    size_t n = strlen(end);
-    return len >= n && memcmp(s + len - n, end, n) == 0;
-}
-
 bool kv_key_valid(const char *key, size_t len)
 {
-    static const char reserved[] = ".well-known/acme-challenge";
-    static const char *const parts[] = {"./", "../"};
-    if (len < 1 || len > KV_KEY_MAX || !utf8_valid(key, len))
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (!key[i] || strchr("\r\n#;?^|", key[i]))
-            return false;
-    if (len >= strlen(reserved) && memcmp(key, reserved, strlen(reserved)) == 0)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        if (memmem(key, len, parts[i], strlen(parts[i])))
-            return false;
-    bool dots = (len == 1 && key[0] == '.') || (len == 2 && memcmp(key, "..", 2) == 0);
-    return !dots && !ends_with(key, len, "/.") && !ends_with(key, len, "/..");
+    return rule_kv_key(key, len) == NULL;
 }
 
 const char *kv_result_text(enum kv_result result)
