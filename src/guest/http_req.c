@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/uri.h"
-#include "guest/session.h"
+#include "guest/record.h"
 
 /* enum http_version: 0 0.9, 1 1.0, 2 1.1, 3 h2, 4 h3. */
 enum { VERSION_11 = 2, VERSION_MAX = 4 };
@@ -183,6 +183,9 @@ int32_t hc_http_req_version_set(struct instance *in, const uint64_t *a)
 
 enum {
     OVERRIDE_PASS = 1 << 0,
+    OVERRIDE_TTL = 1 << 1,
+    OVERRIDE_SWR = 1 << 2,
+    OVERRIDE_LOOKUP_TIMEOUT = 1 << 4,
     OVERRIDE_KNOWN = (1 << 5) - 1,
     GUNZIP = 1 << 0,
 };
@@ -209,8 +212,23 @@ int32_t hc_http_req_cache_override_v2_set(struct instance *in, const uint64_t *a
     return set_override(in, a[0], a[1]);
 }
 
+/* The fields that the tag names must be there, though nothing here needs them. */
+static enum hc_status check_override(struct instance *in, uint64_t tag, uint64_t record)
+{
+    static const struct {
+        uint64_t bit;
+        unsigned offset;
+    } fields[] = {{OVERRIDE_TTL, 0}, {OVERRIDE_SWR, 4}, {OVERRIDE_LOOKUP_TIMEOUT, 16}};
+    uint32_t value;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (tag & fields[i].bit)
+            TRY(record_u32(in, record, fields[i].offset, &value));
+    return HC_OK;
+}
+
 int32_t hc_http_req_cache_override_v3_set(struct instance *in, const uint64_t *a)
 {
+    TRY(check_override(in, a[1], a[2]));
     return set_override(in, a[0], a[1]);
 }
 

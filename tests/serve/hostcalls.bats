@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The hostcalls, checked from inside guests that say in TAP what they found.
+load ../lib
+
+setup() {
+    scratch
+    pids=()
+    mkdir app
+    cp "$BATS_TEST_DIRNAME/probe.yaml" app/edge.yaml
+}
+
+teardown() {
+    for pid in "${pids[@]}"; do
+        kill "$pid"
+        wait "$pid" || :
+    done
+}
+
+# Serve a test guest with the manifest of probe.yaml: $url.
+serve() {
+    local wasm
+    run --separate-stderr "$BATS_TEST_DIRNAME/../guests/build" "$1"
+    [ "$status" -ne 77 ] || skip "$stderr"
+    [ "$status" -eq 0 ]
+    wasm=$output
+    shift
+    rm -f ready
+    "$EDGECTL" -C app dev "$wasm" --manifest edge.yaml --addr 127.0.0.1:0 \
+        --ready-file "$PWD/ready" "$@" >log 2>&1 3>&- &
+    pids+=($!)
+    wait_for 60 test -s ready || {
+        cat log
+        return 1
+    }
+    url=$(cat ready)
+}
+
+# What the guest says of itself: all checks passed, and there were some.
+all_ok() {
+    local answer
+    answer=$(curl -s -m 30 -w '%{http_code}' "$@")
+    [ "${answer##*$'\n'}" = 200 ] || {
+        printf '%s\n' "$answer" | grep -v '^ok' || :
+        return 1
+    }
+    expect_in "$answer" '1..'
+}
+
+@test "requests, responses and bodies" {
+    serve c/http
+    all_ok -H 'x-probe: here' -d 'hello world' "$url/http?a=b%20c"
+}
+
+@test "sends to backends" {
+    serve c/origin
+    export EDGECTL_BACKEND_ORIGIN=$url EDGECTL_BACKEND_IMPATIENT=$url
+    serve c/sends
+    all_ok "$url"
+}
+
+@test "config, secrets, KV, geolocation, devices, ACLs, shields" {
+    serve c/stores
+    all_ok -H 'fastly-key: made-up-key' -H 'x-fastly-bot-analyzed: 1' \
+        -H 'x-fastly-bot-name: probe-bot' "$url"
+}
+
+@test "the core cache" {
+    serve c/cache
+    all_ok "$url/?first"
+    all_ok "$url/?second"
+}
+
+@test "the core cache is one for all workers" {
+    serve c/cache --workers 2
+    for i in $(seq 20); do
+        all_ok "$url/?run-$i" &
+    done
+    wait_all=0
+    for job in $(jobs -p); do
+        [ "$job" = "${pids[0]}" ] || wait "$job" || wait_all=1
+    done
+    [ "$wait_all" = 0 ]
+}
+
+@test "pointers and lengths that lie" {
+    serve c/wild
+    all_ok "$url"
+}
+
+@test "a guest may take five further requests, then it is over" {
+    serve c/life --workers 1
+    for want in 1 2 3 4 5 6 1 2; do
+        [ "$(curl -s -m 10 "$url/reuse")" = "request $want of this instance" ]
+    done
+}
+
+@test "promises of further requests" {
+    serve c/life --workers 1
+    all_ok "$url/promises"
+    # Nothing is left waiting: the next request gets a guest of its own.
+    [ "$(curl -s -m 10 "$url/reuse")" = "request 1 of this instance" ]
+}
