@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/uri.h"
-#include "guest/session.h"
+#include "guest/record.h"
 
 struct dynamic_backend {
     struct dynamic_backend *next;
@@ -242,27 +242,18 @@ enum {
 
 enum { NAME_TEXT_MAX = 1024, CA_MAX = 64 << 10, PEM_MAX = 64 << 10, DYNAMIC_MAX = 200 };
 
-/* Reads fields of the record one by one, so that nothing past the guest's own record is touched. */
 struct record {
     struct instance *in;
     uint64_t ptr;
 };
-
-static enum hc_status field(const struct record *r, unsigned offset, uint32_t *ret)
-{
-    uint8_t *at;
-    TRY(mem_slot(r->in, r->ptr + offset, 4, &at));
-    *ret = get_u32(at);
-    return HC_OK;
-}
 
 /* Text of min..max bytes at (pointer, length) fields; *ret is a copy. */
 static enum hc_status text_field(const struct record *r, unsigned offset, uint32_t min, uint32_t max,
                                  char **ret)
 {
     uint32_t ptr, len;
-    TRY(field(r, offset, &ptr));
-    TRY(field(r, offset + 4, &len));
+    TRY(record_u32(r->in, r->ptr, offset, &ptr));
+    TRY(record_u32(r->in, r->ptr, offset + 4, &len));
     if (len < min || len > max)
         return HC_INVAL;
     free(*ret);
@@ -273,14 +264,14 @@ static enum hc_status text_field(const struct record *r, unsigned offset, uint32
 static enum hc_status timeout_field(const struct record *r, unsigned offset, int64_t *ret)
 {
     uint32_t ms;
-    TRY(field(r, offset, &ms));
+    TRY(record_u32(r->in, r->ptr, offset, &ms));
     *ret = ms;
     return HC_OK;
 }
 
 static enum hc_status tls_field(const struct record *r, unsigned offset, uint32_t *ret)
 {
-    TRY(field(r, offset, ret));
+    TRY(record_u32(r->in, r->ptr, offset, ret));
     return *ret <= TLS_VERSION_MAX ? HC_OK : HC_INVAL;
 }
 
@@ -305,7 +296,7 @@ static enum hc_status read_client_cert(const struct record *r, struct manifest_b
     uint32_t secret;
     size_t len;
     TRY(text_field(r, 60, 1, PEM_MAX, &b->client_cert_pem));
-    TRY(field(r, 68, &secret));
+    TRY(record_u32(r->in, r->ptr, 68, &secret));
     const char *key = guest_secret(guest_of(r->in), secret, &len);
     if (!key)
         return HC_BADF;
@@ -337,9 +328,9 @@ static enum hc_status read_tls(const struct record *r, uint32_t mask, struct dyn
 static enum hc_status read_keepalive(const struct record *r, struct dynamic_backend *d)
 {
     static const unsigned at[] = {76, 80, 84, 88};
-    TRY(field(r, 72, &d->keepalive_ms));
+    TRY(record_u32(r->in, r->ptr, 72, &d->keepalive_ms));
     for (size_t i = 0; i < ARRAY_LEN(at); i++)
-        TRY(field(r, at[i], &d->tcp_keepalive[i]));
+        TRY(record_u32(r->in, r->ptr, at[i], &d->tcp_keepalive[i]));
     return HC_OK;
 }
 

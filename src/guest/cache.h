@@ -37,13 +37,10 @@ struct cache_options {
     const struct headers *request;      /* NULL if not given; borrowed from the request handle */
     char *vary, *surrogates;            /* behind `write` */
 };
-/* `may_name_request`: else request headers are HC_INVAL. Metadata stays borrowed from guest memory. */
+/* `may_name_request`: else request headers are HC_INVAL. Metadata stays borrowed from guest
+ * memory. */
 enum hc_status cache_options_read(struct instance *in, uint64_t mask, uint64_t record,
                                   bool may_name_request, struct cache_options *ret);
 void cache_options_clear(struct cache_options *o);
-
-/* Would a wait for it return at once; give it up: see session.h. */
-bool cache_item_ready(struct item *it);
-void cache_item_drop(struct guest *g, struct item *it);
 
 #endif

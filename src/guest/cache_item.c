@@ -7,18 +7,22 @@
 
 /* --- items --- */
 
+static void set_found(struct cache_item *ci, struct cache_object *found)
+{
+    struct cache_info info = {0};
+    if (found)
+        cache_object_info(found, &info);
+    ci->found = found;
+    ci->has_length = info.has_length;
+    ci->length = info.length;
+}
+
 struct cache_item *cache_item_found(struct guest *g, struct cache_object *found)
 {
     struct cache_item *ci = xnew(struct cache_item);
     ci->g = g;
     ci->body = HANDLE_INVALID;
-    ci->found = found;
-    if (found) {
-        struct cache_info info;
-        cache_object_info(found, &info);
-        ci->has_length = info.has_length;
-        ci->length = info.length;
-    }
+    set_found(ci, found);
     return ci;
 }
 
@@ -36,22 +40,16 @@ void cache_item_free(struct cache_item *ci)
 
 static void look_again(void *env);
 
-static struct cache_answer transact(struct cache_item *ci, const struct cache_key *key,
-                                    const struct headers *request)
+static void transact(struct cache_item *ci, const struct cache_key *key,
+                     const struct headers *request)
 {
     struct cache_notify notify = {ci->g->env->loop, look_again, ci};
-    struct cache_answer answer = core_cache_transact(ci->g->app->world->cache, key, request, &notify);
+    struct core_cache *cache = ci->g->app->world->cache;
+    struct cache_answer answer = core_cache_transact(cache, key, request, &notify);
     ci->watch = answer.watch;
     ci->looking = answer.watch != NULL;
     ci->obligation = answer.obligation;
-    ci->found = answer.found;
-    if (ci->found) {
-        struct cache_info info;
-        cache_object_info(ci->found, &info);
-        ci->has_length = info.has_length;
-        ci->length = info.length;
-    }
-    return answer;
+    set_found(ci, answer.found);
 }
 
 static void look_again(void *env)
@@ -143,7 +141,8 @@ static enum hc_status read_surrogates(struct instance *in, uint64_t record, char
     return HC_OK;
 }
 
-static enum hc_status read_ages(struct instance *in, uint64_t mask, uint64_t record, struct cache_write *w)
+static enum hc_status read_ages(struct instance *in, uint64_t mask, uint64_t record,
+                                struct cache_write *w)
 {
     uint64_t edge_max_age;
     TRY(record_u64(in, record, 0, &w->max_age_ns));

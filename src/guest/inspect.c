@@ -7,7 +7,8 @@
 enum { INFO_CORP = 1 << 1, INFO_WORKSPACE = 1 << 2, INFO_CLIENT_IP = 1 << 3, INFO_KNOWN = 0xe };
 
 /* A name that must be given. */
-static enum hc_status check_name(struct instance *in, const uint64_t *a, uint64_t bit, unsigned offset)
+static enum hc_status check_name(struct instance *in, const uint64_t *a, uint64_t bit,
+                                 unsigned offset)
 {
     uint8_t *name;
     uint32_t len;

@@ -40,9 +40,6 @@ struct kv_op *kv_op_list(struct guest *g, const struct kv_list *list);
 
 /* The operation is over and its handle gone; `op` may be NULL. */
 void kv_op_free(struct kv_op *op);
-/* For the item table: see session.h. */
-bool kv_op_ready(void *op);
-void kv_op_drop(struct guest *g, void *op);
 
 /* The answer to a list as guests get it: {"data":[...],"meta":{...}}; freed by the caller. */
 char *kv_page_json(const struct kv_list *list, const struct kv_page *page);
@@ -55,10 +52,11 @@ char *kv_cursor_key(const char *cursor);
 int32_t guest_kv_open(struct instance *in, const uint64_t *a);
 /* The name of the store behind a handle, NULL if invalid. */
 const char *guest_kv_store(struct guest *g, uint64_t handle);
-/* The key at (ptr, len): HC_INVAL outside memory; *ret is NULL when it breaks the rules for keys. */
+/* The key at (ptr, len): HC_INVAL outside memory; *ret is NULL when it breaks the rules. */
 enum hc_status guest_kv_key(struct instance *in, uint64_t ptr, uint64_t len, char **ret);
 /* Put an operation into the item table and store its handle; at HC_LIMITEXCEEDED it is freed. */
-enum hc_status guest_kv_begin(struct guest *g, enum item_kind kind, struct kv_op *op, uint8_t *handle_out);
+enum hc_status guest_kv_begin(struct guest *g, enum item_kind kind, struct kv_op *op,
+                              uint8_t *handle_out);
 /* The operation behind a handle, NULL if invalid. */
 struct kv_op *guest_kv_op(struct guest *g, uint64_t handle, enum item_kind kind);
 

@@ -80,7 +80,8 @@ struct kv_op *kv_op_list(struct guest *g, const struct kv_list *list)
     if ((list->cursor && !after) || list->limit == 0)
         return finish(op, KV_BAD_REQUEST);
     struct kv_page page = {0};
-    enum kv_result r = kv_list(g->env->view.kv, list->store, list->prefix, after, list->limit, &page);
+    enum kv_result r =
+        kv_list(g->env->view.kv, list->store, list->prefix, after, list->limit, &page);
     if (r == KV_OK)
         op->page = kv_page_json(list, &page);
     kv_page_clear(&page);

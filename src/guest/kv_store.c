@@ -57,7 +57,8 @@ enum hc_status guest_kv_key(struct instance *in, uint64_t ptr, uint64_t len, cha
     return HC_OK;
 }
 
-enum hc_status guest_kv_begin(struct guest *g, enum item_kind kind, struct kv_op *op, uint8_t *handle_out)
+enum hc_status guest_kv_begin(struct guest *g, enum item_kind kind, struct kv_op *op,
+                              uint8_t *handle_out)
 {
     uint32_t handle = item_add(g, kind, op);
     if (handle == HANDLE_INVALID) {
@@ -207,7 +208,8 @@ int32_t hc_kv_store_list(struct instance *in, const uint64_t *a)
 
 /* --- waiting --- */
 
-/* args of the lookup waits: handle, body out, metadata buffer, its size, nwritten, generation, error */
+/* args of the lookup waits: handle, body out, metadata buffer, its size, nwritten, generation out,
+ * error out */
 struct lookup_outs {
     const uint64_t *a;
     unsigned generation_size;

@@ -16,7 +16,8 @@ static enum hc_status give_answer(struct instance *in, uint64_t options)
     TRY(record_u32(in, options, 0, &buf));
     TRY(record_u32(in, options, 4, &len));
     TRY(record_u32(in, options, 8, &nwritten));
-    int n = snprintf(json, sizeof json, "{\"status\":\"ok\",\"id\":\"%016" PRIx64 "\"}", random_u64());
+    int n = snprintf(json, sizeof json, "{\"status\":\"ok\",\"id\":\"%016" PRIx64 "\"}",
+                     random_u64());
     return give_text(in, json, (size_t)n, buf, len, nwritten);
 }
 

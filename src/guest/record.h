@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Option records in guest memory (abi README section 6). The records of the SDKs are often shorter
- * than the witx has them, so a field is read only when its mask bit is set, and nothing around it. */
+ * than the witx has them: a field is read only when its mask bit is set, and nothing around it. */
 #ifndef EDGECTL_GUEST_RECORD_H
 #define EDGECTL_GUEST_RECORD_H
 

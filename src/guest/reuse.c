@@ -120,7 +120,8 @@ void guest_drop_reuse(struct guest *g)
 /* --- hostcalls --- */
 
 /* Only the low half of the 8-byte timeout is read: the record of the JavaScript SDK has no more. */
-static enum hc_status read_timeout(struct instance *in, uint64_t mask, uint64_t options, int64_t *ret)
+static enum hc_status read_timeout(struct instance *in, uint64_t mask, uint64_t options,
+                                   int64_t *ret)
 {
     uint32_t ms;
     *ret = TIMEOUT_MAX_NS;

@@ -9,7 +9,8 @@
 #include "guest/stores.h"
 
 /* Section 5: no size is told when it does not fit. */
-static enum hc_status give_block(struct instance *in, const void *text, size_t len, const uint64_t *a)
+static enum hc_status give_block(struct instance *in, const void *text, size_t len,
+                                 const uint64_t *a)
 {
     uint8_t *to, *written;
     if (len > a[1])
@@ -41,8 +42,10 @@ int32_t hc_shielding_shield_info(struct instance *in, const uint64_t *a)
         return HC_INVAL;
     struct buf block = BUF_INIT(SIZE_MAX);
     buf_add_char(&block, s->local ? 1 : 0);
-    buf_add(&block, s->unencrypted ? s->unencrypted : "", s->unencrypted ? strlen(s->unencrypted) + 1 : 1);
-    buf_add(&block, s->encrypted ? s->encrypted : "", s->encrypted ? strlen(s->encrypted) + 1 : 1);
+    buf_add_str(&block, s->unencrypted ? s->unencrypted : "");
+    buf_add_char(&block, '\0');
+    buf_add_str(&block, s->encrypted ? s->encrypted : "");
+    buf_add_char(&block, '\0');
     enum hc_status status = give_block(in, block.data, block.len, a + 2);
     buf_clear(&block);
     return (int32_t)status;
@@ -55,7 +58,8 @@ enum {
     SHIELD_KNOWN = (1 << 4) - 2,
 };
 
-static enum hc_status read_timeout(struct instance *in, uint64_t record, unsigned offset, int64_t *ret)
+static enum hc_status read_timeout(struct instance *in, uint64_t record, unsigned offset,
+                                   int64_t *ret)
 {
     uint32_t ms;
     TRY(record_u32(in, record, offset, &ms));

@@ -10,10 +10,6 @@
 uint32_t table_share(struct table *t, void *ptr);
 /* A body handle that gives this text. HANDLE_INVALID when the table is full. */
 uint32_t guest_add_text(struct guest *g, const void *text, size_t len);
-/* Close what the session opened: see session.h. */
-void guest_drop_stores(struct guest *g);
-/* Plaintext behind a secret handle, borrowed; NULL if the handle is not valid. */
-const char *guest_secret(struct guest *g, uint64_t handle, size_t *ret_len);
 /* True if the guest's bytes are this name. */
 bool name_is(const char *name, const uint8_t *text, size_t len);
 

@@ -223,7 +223,8 @@ static void grow(struct core_cache *c)
     c->bucket_count = count;
 }
 
-static struct cache_entry *cache_entry_add(struct core_cache *c, const struct cache_key *key, uint64_t hash)
+static struct cache_entry *cache_entry_add(struct core_cache *c, const struct cache_key *key,
+                                           uint64_t hash)
 {
     if (c->entry_count == c->bucket_count)
         grow(c);

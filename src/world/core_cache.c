@@ -348,7 +348,8 @@ bool cache_surrogate_valid(const char *key, size_t len)
     return true;
 }
 
-static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const char *wanted, bool soft)
+static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const char *wanted,
+                          bool soft)
 {
     size_t count = 0;
     for (struct cache_variant *v = e->variants, *next; v; v = next) {

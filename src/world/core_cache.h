@@ -4,8 +4,8 @@
  *
  * Under a key stand variants, told apart by the request headers that the vary rules of earlier
  * inserts name. Readers get an object's body while it is still being written, on whichever loop.
- * A transaction on a missing or stale variant gives one caller the obligation to fill it; the others
- * wait until it is met or dropped.
+ * A transaction on a missing or stale variant gives one caller the obligation to fill it; the
+ * others wait until it is met or dropped.
  *
  * Every function may be called from any loop's thread; an obligation, a watch and a body belong to
  * the loop they were made for. */
@@ -32,7 +32,8 @@ struct cache_watch;
 
 /* `max_bytes`: what all objects may hold in memory together, one at most half of it. */
 struct core_cache *core_cache_new(uint64_t max_bytes);
-/* No object, obligation or watch is left, no body of it is being read or written. NULL is allowed. */
+/* No object, obligation or watch is left, and no body of it is being read or written. NULL is
+ * allowed. */
 void core_cache_free(struct core_cache *c);
 
 struct cache_key {
@@ -83,7 +84,8 @@ void cache_watch_close(struct cache_watch *w);
 
 /* --- storing --- */
 
-/* Takes the reference to `source`, read on `loop`; the object can be read while it grows. */
+/* Takes the reference to `source`, which belongs to the calling loop; the object can be read while
+ * that still grows. */
 void core_cache_insert(struct core_cache *c, const struct cache_key *key,
                        const struct headers *request, const struct cache_write *write,
                        struct body *source);
@@ -123,7 +125,7 @@ void cache_object_info(struct cache_object *o, struct cache_info *ret);
 struct cache_range {
     bool has_from, has_to;
     uint64_t from, to;
-    bool always;                    /* also while the length is not known; else the whole is given */
+    bool always;                    /* also while the length is unknown; else all is given */
 };
 
 enum cache_read { CACHE_READ_OK, CACHE_READ_WAIT, CACHE_READ_ERROR };

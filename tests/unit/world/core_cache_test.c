@@ -93,7 +93,8 @@ static struct body *complete(const char *text)
     return b;
 }
 
-static void insert(struct setting *s, const char *key, const struct cache_write *w, const char *text)
+static void insert(struct setting *s, const char *key, const struct cache_write *w,
+                   const char *text)
 {
     core_cache_insert(s->cache, &(struct cache_key){key, strlen(key)}, NULL, w, complete(text));
 }
@@ -163,7 +164,8 @@ static void found_as_it_was_stored(void **state)
     struct setting *s = *state;
     struct cache_info info;
     struct cache_write w = {.max_age_ns = 10 * SECOND, .initial_age_ns = 2 * SECOND,
-                            .stale_while_revalidate_ns = SECOND, .metadata = "meta", .metadata_len = 4};
+                            .stale_while_revalidate_ns = SECOND, .metadata = "meta",
+                            .metadata_len = 4};
     assert_string_equal(lookup(s, "k", NULL), "-");
     insert(s, "k", &w, "hello");
     assert_string_equal(lookup(s, "k", NULL), "hello");
@@ -190,7 +192,8 @@ static void stale_objects_are_told_apart(void **state)
     struct setting *s = *state;
     struct cache_info info;
     struct cache_key key = key_of("k");
-    insert(s, "k", &(struct cache_write){.max_age_ns = SECOND, .stale_while_revalidate_ns = SECOND}, "x");
+    struct cache_write w = {.max_age_ns = SECOND, .stale_while_revalidate_ns = SECOND};
+    insert(s, "k", &w, "x");
     struct cache_object *o = core_cache_lookup(s->cache, &key, NULL);
     cache_object_info(o, &info);
     assert_true(info.fresh && info.usable);
@@ -542,7 +545,8 @@ static void soft_purge_makes_stale(void **state)
 static void a_purge_leaves_obligations_alone(void **state)
 {
     struct setting *s = *state;
-    struct cache_write w = {.max_age_ns = SECOND, .stale_while_revalidate_ns = SECOND, .surrogates = "a"};
+    struct cache_write w = {.max_age_ns = SECOND, .stale_while_revalidate_ns = SECOND,
+                            .surrogates = "a"};
     insert(s, "k", &w, "1");
     now_ns += (int64_t)SECOND;
     struct cache_answer first = transact(s, "k", NULL, s->one);
