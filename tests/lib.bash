@@ -57,3 +57,8 @@ wait_for() {
         read -r -t 0.05 <> <(:) || :
     done
 }
+
+# For a test that measures time.
+skip_if_sanitized() {
+    [ -z "${TEST_SANITIZED-}" ] || skip "a sanitized build is not fast"
+}
