@@ -148,7 +148,7 @@ fn send_error() -> Response {
 }
 
 fn metadata(req: &Request) -> Response {
-    let names = req.get_original_header_names().map_or(0, |names| names.len());
+    let names = req.get_original_header_names().unwrap().unwrap_or_default().len();
     Response::from_body(format!(
         "{:?} {:?} {} {}",
         req.get_client_ip_addr(),

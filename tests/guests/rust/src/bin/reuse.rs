@@ -6,12 +6,13 @@ use std::time::Duration;
 
 fn main() -> Result<(), Error> {
     let mut count = 0;
-    Serve::new()
+    let served = Serve::new()
         .with_max_requests(3)
-        .with_next_timeout(Duration::from_secs(2))
+        .with_timeout(Duration::from_secs(2))
         .run(|_req: Request| {
             count += 1;
             Response::from_body(format!("{count}\n"))
         })
-        .into_result()
+        .into_result();
+    Ok(served?)
 }
