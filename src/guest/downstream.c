@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fastly_http_downstream: what is known of the client (abi README section 8), and the older forms
  * in fastly_http_req without a handle, which mean the first client request. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include "guest/session.h"
 
@@ -177,10 +179,8 @@ static const char *const bot_kinds[] = {
 
 static int32_t bot_flag(struct instance *in, struct exchange *ex, const char *header, uint64_t ptr)
 {
-    const char *v = headers_get(&ex->headers, header);
-    if (!v)
-        return HC_NONE;
-    return give_u32(in, ptr, strcmp(v, "1") == 0 || strcasecmp(v, "true") == 0);
+    const char *v = headers_get(&ex->original, header);
+    return give_u32(in, ptr, v && (strcmp(v, "1") == 0 || strcasecmp(v, "true") == 0));
 }
 
 static int32_t bot_analyzed(struct instance *in, struct exchange *ex, const uint64_t *a)
@@ -195,28 +195,34 @@ static int32_t bot_detected(struct instance *in, struct exchange *ex, const uint
 
 static int32_t bot_verified(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
+    if (!headers_get(&ex->original, "x-fastly-bot-verified"))
+        return HC_NONE;
     return bot_flag(in, ex, "x-fastly-bot-verified", a[0]);
 }
 
 static int32_t bot_name(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    return give_string(in, headers_get(&ex->headers, "x-fastly-bot-name"), a);
+    return give_string(in, headers_get(&ex->original, "x-fastly-bot-name"), a);
 }
 
 static int32_t bot_category(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    return give_string(in, headers_get(&ex->headers, "x-fastly-bot-category"), a);
+    return give_string(in, headers_get(&ex->original, "x-fastly-bot-category"), a);
 }
 
 static int32_t bot_category_kind(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    const char *v = headers_get(&ex->headers, "x-fastly-bot-category");
+    const char *v = headers_get(&ex->original, "x-fastly-bot-category");
     if (!v)
         return HC_NONE;
     for (uint32_t i = 0; i < ARRAY_LEN(bot_kinds); i++)
         if (strcasecmp(v, bot_kinds[i]) == 0)
             return give_u32(in, a[0], i);
-    return give_u32(in, a[0], 0);
+    char *end;
+    unsigned long number = strtoul(v, &end, 10);
+    return isdigit((unsigned char)*v) && !*end && number <= UINT32_MAX
+               ? give_u32(in, a[0], (uint32_t)number)
+               : HC_NONE;
 }
 
 /* --- the hostcalls: with a handle, and the older ones that mean the first request --- */

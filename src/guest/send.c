@@ -423,21 +423,22 @@ static struct poll_out poll_outs(const uint64_t *a, bool detailed)
                     : (struct poll_out){0, a[1], a[2], a[3]};
 }
 
+enum { POLL_DETAILED = 1, POLL_FIRST = 2, POLL_EAGER = 4 }; /* bits of wait.n */
+
 /* A poll that finds nothing must not starve the loop: the guest sleeps until something happens to
  * it, at the longest for a moment, then hears "not done" (Go polls thousands of times). */
 static bool poll_on(struct instance *in, int32_t *ret_result)
 {
     struct guest *g = guest_of(in);
-    bool first = g->wait.n & 2, detailed = g->wait.n & 1;
-    if (first) {
-        g->wait.n &= ~2u;
-        if (g->idle_polls < EAGER_POLLS)
+    if (g->wait.n & POLL_FIRST) {
+        g->wait.n &= ~(unsigned)POLL_FIRST;
+        if (g->wait.n & POLL_EAGER)
             loop_defer(g->env->loop, &g->run);
         return false;
     }
     timer_stop(&g->wait.timer);
     bool wait = false;
-    struct poll_out out = poll_outs(g->wait.args, detailed);
+    struct poll_out out = poll_outs(g->wait.args, g->wait.n & POLL_DETAILED);
     *ret_result = poll_now(in, g->wait.args[0], &out, &wait);
     return true;
 }
@@ -450,10 +451,9 @@ static int32_t poll_or_park(struct instance *in, const uint64_t *a, bool detaile
     int32_t status = poll_now(in, a[0], &out, &wait);
     if (!wait)
         return status;
-    g->wait.n = 2 | detailed;
-    if (g->idle_polls++ < EAGER_POLLS)
-        return guest_park(g, a, poll_on);
-    return guest_park_for(g, a, POLL_PAUSE_NS, poll_on);
+    bool eager = g->idle_polls++ < EAGER_POLLS;
+    g->wait.n = POLL_FIRST | (detailed ? POLL_DETAILED : 0) | (eager ? POLL_EAGER : 0);
+    return eager ? guest_park(g, a, poll_on) : guest_park_for(g, a, POLL_PAUSE_NS, poll_on);
 }
 
 int32_t hc_http_req_pending_req_poll(struct instance *in, const uint64_t *a)
