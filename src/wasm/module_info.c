@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /* A signature of more values than this is shown as unknown: hostcalls take a dozen. */
 enum { SIGNATURE_VALUES_MAX = 1000, PRODUCERS_MAX = 64, FIELD_MAX = 256 };
@@ -34,30 +35,11 @@ static char *text(struct wasm_slice s)
     return t;
 }
 
-/* Well-formed as Unicode 3.9, table 3-7 has it: no overlong forms, surrogates or values past
- * U+10FFFF. */
-static bool is_utf8(struct wasm_slice s)
-{
-    for (size_t i = 0; i < s.len;) {
-        uint8_t c = s.ptr[i++];
-        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 :
-                      c >= 0xf0 && c < 0xf5 ? 3 : 4;
-        if (more == 4 || more > s.len - i)
-            return false;
-        uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-        uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-        for (; more > 0; more--, low = 0x80, high = 0xbf)
-            if (s.ptr[i] < low || s.ptr[i++] > high)
-                return false;
-    }
-    return true;
-}
-
 static struct wasm_slice name(struct wasm_cursor *c)
 {
     size_t from = wasm_offset(c);
     struct wasm_slice s = wasm_bytes(c);
-    if (s.len > MODULE_NAME_MAX || !is_utf8(s))
+    if (s.len > MODULE_NAME_MAX || !utf8_valid(s.ptr, s.len))
         wasm_bad(c, from);
     return s;
 }
@@ -278,7 +260,8 @@ static void read_producers(struct module_info *info, struct wasm_cursor *c)
             struct wasm_slice tool = wasm_bytes(c), version = wasm_bytes(c);
             if (c->bad || field.len > FIELD_MAX || tool.len > FIELD_MAX || version.len > FIELD_MAX)
                 return;
-            if (!is_utf8(field) || !is_utf8(tool) || !is_utf8(version))
+            if (!utf8_valid(field.ptr, field.len) || !utf8_valid(tool.ptr, tool.len) ||
+                !utf8_valid(version.ptr, version.len))
                 return;
             if (info->producer_count == PRODUCERS_MAX)
                 return;
