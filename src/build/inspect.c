@@ -113,11 +113,12 @@ static enum inspect_import_state import_state(const struct module_import *imp,
 
 static void unknown_problem(const struct inspection *in, struct err *err)
 {
+    enum { NAMES_SHOWN = 6 };
     cleanup(buf_clear) struct buf names = BUF_INIT(600);
     size_t shown = 0;
     for (size_t i = 0; i < in->info.import_count; i++) {
         const struct module_import *imp = &in->info.imports[i];
-        if (in->imports[i] == IMPORT_KNOWN)
+        if (in->imports[i] == IMPORT_KNOWN || shown == NAMES_SHOWN)
             continue;
         if (buf_printf(&names, "%s%.100s.%.100s", shown ? ", " : "", imp->module, imp->name))
             shown++;
