@@ -85,7 +85,8 @@ static void start_signal(struct outcome *o, uv_signal_t *handle, int signum)
     uv_signal_start(handle, on_signal, signum);
 }
 
-static int build(struct cli *cli, struct manifest *m, bool force, struct outcome *o, struct err *err)
+static int build(struct cli *cli, struct manifest *m, bool force, struct outcome *o,
+                 struct err *err)
 {
     cleanup(free_p) char *state_dir = state_dir_for(m, NULL);
     uv_signal_t sigint, sigterm;
@@ -123,9 +124,9 @@ static json_t *imports_json(const struct inspection *in)
     json_t *list = json_array();
     for (size_t i = 0; i < in->info.import_count; i++) {
         const struct module_import *imp = &in->info.imports[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s}", "module", imp->module, "name",
-                                              imp->name, "signature", imp->signature, "state",
-                                              state_name(in->imports[i])));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s}", "module", imp->module,
+                                              "name", imp->name, "signature", imp->signature,
+                                              "state", state_name(in->imports[i])));
     }
     return list;
 }

@@ -52,6 +52,7 @@ _edgectl_takes_value() {
 _edgectl_is_command() {
     case $1 in
     /init) ;;
+    /build) ;;
     /validate) ;;
     /dev) ;;
     /kv) ;;
@@ -82,6 +83,7 @@ _edgectl_is_command() {
 _edgectl_options() {
     case $1 in
     init) words='--template --ref --subdir --from --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    build) words='--force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     dev) words='--addr --ready-file --state --max-requests --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ list) words='--prefix --after --limit --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -110,6 +112,7 @@ _edgectl_options() {
 _edgectl_operand() {
     case "$1:$2" in
     init:0) kind=dir ;;
+    build:0) kind=file ;;
     dev:0) kind=file ;;
     kv:0) words='list get put delete import export' ;;
     kv\ list:0) kind=kv ;;
@@ -142,7 +145,7 @@ _edgectl_operand() {
     config\ export:0) kind=config ;;
     completion:0) kind=words words='bash zsh fish' ;;
     help:*) kind=command ;;
-    :0) words='init validate dev kv secret config completion help version' ;;
+    :0) words='init build validate dev kv secret config completion help version' ;;
     *) kind=none ;;
     esac
 }

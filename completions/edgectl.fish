@@ -51,6 +51,9 @@ complete -c edgectl -n '__edgectl_at any init' -l subdir -r -d 'directory of the
 complete -c edgectl -n '__edgectl_at any init' -l from -r -F -d 'write the edge.yaml that means the same as this fastly.toml, beside it'
 complete -c edgectl -n '__edgectl_at any init' -l force -d 'write over files that have the same name'
 complete -c edgectl -n '__edgectl_at 0 init' -a '(__fish_complete_directories (commandline -ct))'
+complete -c edgectl -n '__edgectl_at 0' -a build -d 'build the app and inspect the module'
+complete -c edgectl -n '__edgectl_at any build' -s f -l force -d 'build even when nothing has changed'
+complete -c edgectl -n '__edgectl_at 0 build' -F
 complete -c edgectl -n '__edgectl_at 0' -a validate -d 'check the manifest and the files it names'
 complete -c edgectl -n '__edgectl_at 0' -a dev -d 'run the app on this machine as the edge would'
 complete -c edgectl -n '__edgectl_at any dev' -l addr -r -d 'listen here (127.0.0.1:7676); port 0 picks a free one'

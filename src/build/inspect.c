@@ -2,56 +2,26 @@
 #include "build/inspect.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "wasm/wat.h"
 
 static const size_t artifact_max = (size_t)1 << 30;
 
-/* --- the file --- */
-
-static int missing(const char *path, int sys, struct err *err)
+static int read_artifact(const char *path, uint8_t **ret_bytes, size_t *ret_len, struct err *err)
 {
-    int r = err_sys(err, ERR_BUILD, sys, "cannot read the artifact %s", path);
-    if (sys == ENOENT)
+    char *bytes;
+    int r = file_read(path, artifact_max, &bytes, ret_len, err);
+    if (r < 0 && err && err->sys == ENOENT)
         err_hint(err, "build it first, or correct the path of the artifact");
+    if (r == 0)
+        *ret_bytes = (uint8_t *)bytes;
     return r;
-}
-
-int artifact_read(const char *path, uint8_t **ret_bytes, size_t *ret_len, struct err *err)
-{
-    cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return missing(path, errno, err);
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_BUILD, "the artifact %s is not a file", path);
-    if ((size_t)st.st_size > artifact_max)
-        return err_set(err, ERR_BUILD, "the artifact %s has %zu bytes; no module is that big", path,
-                       (size_t)st.st_size);
-    /* It may shrink or grow while it is read: take what is there now. */
-    size_t cap = (size_t)st.st_size, len = 0;
-    cleanup(free_p) uint8_t *bytes = xmalloc(cap ? cap : 1);
-    while (len < cap) {
-        ssize_t n = read(fd, bytes + len, cap - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return missing(path, errno, err);
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    *ret_bytes = TAKE(bytes);
-    *ret_len = len;
-    return 0;
 }
 
 static size_t gzip_size(const uint8_t *bytes, size_t len)
@@ -184,7 +154,7 @@ int inspect_artifact(const char *path, inspect_known_fn *known, struct inspectio
 {
     cleanup(inspection_clear) struct inspection in = {.path = xstrdup(path)};
     cleanup(free_p) uint8_t *bytes = NULL;
-    int r = artifact_read(path, &bytes, &in.size, err);
+    int r = read_artifact(path, &bytes, &in.size, err);
     if (r < 0)
         return r;
     size_t len = in.size;

@@ -36,13 +36,10 @@ struct inspection {
 };
 
 /* Reads, inspects and compresses the file (a second for 10 MB): not on an event loop. Fails with
- * -ERR_BUILD if the file is missing or no readable module; what is wrong with a readable one stands
- * in `problems`. */
+ * -ERR_IO if the file cannot be read, with -ERR_BUILD if it is no readable module; what is wrong
+ * with a readable one stands in `problems`. */
 must_use int inspect_artifact(const char *path, inspect_known_fn *known,
                               struct inspection *ret_inspection, struct err *err);
 void inspection_clear(struct inspection *in);
-
-/* The whole file; bounded at 1 GiB. The caller frees *ret_bytes (never NULL on success). */
-must_use int artifact_read(const char *path, uint8_t **ret_bytes, size_t *ret_len, struct err *err);
 
 #endif

@@ -112,10 +112,10 @@ static void test_files(void **state)
     assert_int_equal(l.r, -ERR_BUILD);
     assert_non_null(strstr(l.err.msg, "is empty"));
     struct inspection in = {0};
-    assert_int_equal(inspect_artifact("/no/such.wasm", known, &in, &l.err), -ERR_BUILD);
+    assert_int_equal(inspect_artifact("/no/such.wasm", known, &in, &l.err), -ERR_IO);
     assert_non_null(strstr(l.err.hint, "build it first"));
-    assert_int_equal(inspect_artifact("/tmp", known, &in, &l.err), -ERR_BUILD);
-    assert_non_null(strstr(l.err.msg, "not a file"));
+    assert_int_equal(inspect_artifact("/tmp", known, &in, &l.err), -ERR_IO);
+    assert_non_null(strstr(l.err.msg, "not a regular file"));
 }
 
 static void test_gzip_size(void **state)
