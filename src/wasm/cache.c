@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "crypto/hash.h"
 #include "wasm/internal.h"
 
 /* Bump when a setting of make_config changes that alters compiled code. */
@@ -24,13 +23,13 @@ struct seal {
 
 static const char SEAL_MAGIC[8] = {'e', 'd', 'g', 'e', 'c', 't', 'l', '\n'};
 
-static char *entry_path(struct engine *e, const void *bytes, size_t len)
+static char *entry_path(struct engine *e, const uint8_t key[HASH_SIZE])
 {
     uint8_t digest[HASH_SIZE];
     char hex[HASH_HEX_SIZE];
     cleanup(hash_free_p) struct hash *h = hash_new();
     hash_add(h, CACHE_KIND, sizeof CACHE_KIND);
-    hash_add(h, bytes, len);
+    hash_add(h, key, HASH_SIZE);
     hash_final(h, digest);
     hash_hex(digest, hex);
     return xasprintf("%s/%s.cwasm", e->cache_dir, hex);
@@ -48,11 +47,11 @@ static bool sealed(const char *path)
            memcmp(seal.magic, SEAL_MAGIC, sizeof seal.magic) == 0 && seal.length == (uint64_t)length;
 }
 
-wasmtime_module_t *cache_fetch(struct engine *e, const void *bytes, size_t len)
+wasmtime_module_t *cache_fetch(struct engine *e, const uint8_t key[HASH_SIZE])
 {
     if (!e->cache_dir)
         return NULL;
-    cleanup(free_p) char *path = entry_path(e, bytes, len);
+    cleanup(free_p) char *path = entry_path(e, key);
     if (!sealed(path))
         return NULL;
     wasmtime_module_t *code = NULL;
@@ -79,7 +78,7 @@ static bool write_all(int fd, const void *data, size_t len)
 }
 
 /* A cache that cannot be written costs time, not correctness: failures are not reported. */
-void cache_store(struct engine *e, const void *bytes, size_t len, wasmtime_module_t *code)
+void cache_store(struct engine *e, const uint8_t key[HASH_SIZE], wasmtime_module_t *code)
 {
     if (!e->cache_dir)
         return;
@@ -89,7 +88,7 @@ void cache_store(struct engine *e, const void *bytes, size_t len, wasmtime_modul
         wasmtime_error_delete(error);
         return;
     }
-    cleanup(free_p) char *path = entry_path(e, bytes, len);
+    cleanup(free_p) char *path = entry_path(e, key);
     cleanup(free_p) char *temp = xasprintf("%s.XXXXXX", path);
     cleanup(close_p) int fd = mkostemp(temp, O_CLOEXEC);
     if (fd >= 0) {

@@ -47,9 +47,12 @@ void engine_free(struct engine *e);
 
 /* --- modules --- */
 
-/* How a load went, for the log. */
+/* How a load went. */
 struct module_report {
     bool from_cache;
+    /* Only the code that it shares with others was needed or compiled; instances start slower
+     * until module_precompile has put the whole module into the cache and it is loaded again. */
+    bool detached;
     int64_t load_ns;
 };
 
@@ -57,6 +60,9 @@ struct module_report {
  * Every import that no host function answers is named in the error. -ERR_BUILD. Thread-safe. */
 must_use int module_load(struct engine *e, const char *path, const void *bytes, size_t len,
                          struct module **ret, struct module_report *report, struct err *err);
+/* Compile the whole module into the cache, if it is not there. -ERR_BUILD. */
+must_use int module_precompile(struct engine *e, const char *path, const void *bytes, size_t len,
+                               struct err *err);
 struct module *module_ref(struct module *m);
 /* Any thread. NULL is allowed. */
 void module_unref(struct module *m);

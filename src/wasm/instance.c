@@ -141,6 +141,22 @@ void instance_free(struct instance *in)
     free(in);
 }
 
+/* The part of instantiation that detached code leaves to us (detach.h). */
+static bool fill_memory(struct instance *in, const struct detached *data)
+{
+    uint64_t before;
+    wasmtime_error_t *error =
+        wasmtime_memory_grow(in->ctx, &in->memory, data->memory_min_pages, &before);
+    if (error) {
+        wasmtime_error_delete(error);
+        return false;
+    }
+    in->mem = wasmtime_memory_data(in->ctx, &in->memory);
+    for (size_t i = 0; i < data->segment_count; i++)
+        memcpy(in->mem + data->segments[i].offset, data->segments[i].data, data->segments[i].len);
+    return true;
+}
+
 bool run_prepare(struct instance *in, wasmtime_func_t *ret_start)
 {
     wasmtime_extern_t item;
@@ -149,6 +165,10 @@ bool run_prepare(struct instance *in, wasmtime_func_t *ret_start)
         in->memory = item.of.memory;
         in->has_memory = true;
         in->mem = wasmtime_memory_data(in->ctx, &in->memory);
+    }
+    if (in->module->data && !fill_memory(in, in->module->data)) {
+        in->outcome.end = INSTANCE_MEMORY_LIMIT;
+        return false;
     }
     if (wasmtime_instance_export_get(in->ctx, &in->handle, "_start", 6, &item) &&
         item.kind == WASMTIME_EXTERN_FUNC) {

@@ -7,6 +7,8 @@
 #include <uv.h>
 #include <wasm.h>
 #include <wasmtime.h>
+#include "crypto/hash.h"
+#include "wasm/detach.h"
 #include "wasm/engine.h"
 
 struct engine {
@@ -33,6 +35,10 @@ struct module {
     struct engine *engine;
     wasmtime_module_t *code;
     wasmtime_instance_pre_t *pre;
+    /* The code is the detached part only: each instance's memory is filled from `data`, which
+     * points into `bytes`. NULL when the module was compiled whole. */
+    struct detached *data;
+    uint8_t *bytes;
 };
 
 /* Text of a Wasmtime error or trap, which is deleted: the reason in `line`; the backtrace, if any,
@@ -46,8 +52,9 @@ int engine_link(struct engine *e, struct err *err);
 /* Make sure that epochs advance while guests run (engine.c). */
 void engine_note_poll(struct engine *e);
 
-/* The compile cache (cache.c). Fetch: NULL when there is no good entry. Store: best effort. */
-wasmtime_module_t *cache_fetch(struct engine *e, const void *bytes, size_t len);
-void cache_store(struct engine *e, const void *bytes, size_t len, wasmtime_module_t *code);
+/* The compile cache (cache.c). `key` names the source. Fetch: NULL when there is no good entry.
+ * Store: best effort. */
+wasmtime_module_t *cache_fetch(struct engine *e, const uint8_t key[HASH_SIZE]);
+void cache_store(struct engine *e, const uint8_t key[HASH_SIZE], wasmtime_module_t *code);
 
 #endif

@@ -6,30 +6,128 @@
 #include "base/mem.h"
 #include "wasm/engine.h"
 #include "wasm/internal.h"
+#include "wasm/module_info.h"
+#include "wasm/wat.h"
 
-static int compile(struct engine *e, const char *path, const void *bytes, size_t len,
+enum {
+    /* A module of this size is compiled in two parts the first time: a JavaScript SDK's engine, in
+     * all likelihood, whose code the next edit will have again. */
+    DETACH_MIN_BYTES = 4 << 20,
+};
+
+/* The binary form of what a file holds; `made` owns it if it had to be made. */
+struct source {
+    const char *path;
+    const uint8_t *bytes;
+    size_t len;
+    uint8_t *made;
+    struct detached *detached;
+};
+
+static void source_clear(struct source *s)
+{
+    detached_free(s->detached);
+    free(s->made);
+}
+
+static int check_guest(const struct source *s, struct err *err)
+{
+    struct module_info info;
+    struct err problems[MODULE_PROBLEMS_MAX];
+    int r = module_info_read(s->bytes, s->len, &info, err);
+    if (r < 0)
+        return err_wrap(err, r, "%s", s->path);
+    size_t n = module_info_problems(&info, problems);
+    module_info_clear(&info);
+    if (n == 0)
+        return 0;
+    if (err) {
+        *err = problems[0];
+        err_wrap(err, 0, "%s", s->path);
+    }
+    return -(int)problems[0].code;
+}
+
+static int open_source(struct source *s, const char *path, const void *bytes, size_t len, struct err *err)
+{
+    *s = (struct source){.path = path, .bytes = bytes, .len = len};
+    enum module_format format = module_format(bytes, len);
+    if (format == MODULE_TEXT) {
+        int r = wat_to_module(path, bytes, len, &s->made, &s->len, err);
+        if (r < 0)
+            return r;
+        s->bytes = s->made;
+    } else if (format != MODULE_CORE) {
+        return module_format_error(bytes, len, path, err);
+    }
+    int r = check_guest(s, err);
+    return r < 0 ? r : detach_module(s->bytes, s->len, &s->detached, err);
+}
+
+static int compile(struct engine *e, const struct source *s, const uint8_t *bytes, size_t len,
                    wasmtime_module_t **ret, struct err *err)
 {
-    static const char magic[4] = {'\0', 'a', 's', 'm'};
-    wasm_byte_vec_t binary = {0};
-    char line[512];
-    bool text = len < 4 || memcmp(bytes, magic, 4) != 0;
-    if (text) {
-        wasmtime_error_t *error = wasmtime_wat2wasm(bytes, len, &binary);
-        if (error) {
-            wasm_error_text(error, line, sizeof line, NULL);
-            return err_set(err, ERR_BUILD, "%s is neither a WebAssembly module nor its text form: %s",
-                           path, line);
-        }
-    }
-    wasmtime_error_t *error = wasmtime_module_new(
-        e->wasm, text ? (const uint8_t *)binary.data : bytes, text ? binary.size : len, ret);
-    if (text)
-        wasm_byte_vec_delete(&binary);
+    wasmtime_error_t *error = wasmtime_module_new(e->wasm, bytes, len, ret);
     if (!error)
         return 0;
+    char line[512];
     wasm_error_text(error, line, sizeof line, NULL);
-    return err_set(err, ERR_BUILD, "%s cannot be compiled: %s", path, line);
+    return err_set(err, ERR_BUILD, "%s cannot be compiled: %s", s->path, line);
+}
+
+static int compile_code_part(struct engine *e, const struct source *s, wasmtime_module_t **ret,
+                             struct err *err)
+{
+    size_t len;
+    cleanup(free_p) uint8_t *code = detached_code(s->detached, &len);
+    int r = compile(e, s, code, len, ret, err);
+    if (r == 0)
+        cache_store(e, s->detached->key, *ret);
+    return r;
+}
+
+static int compile_whole(struct engine *e, const struct source *s, wasmtime_module_t **ret,
+                         struct err *err)
+{
+    uint8_t key[HASH_SIZE];
+    int r = compile(e, s, s->bytes, s->len, ret, err);
+    detached_whole_key(s->detached, key);
+    if (r == 0)
+        cache_store(e, key, *ret);
+    return r;
+}
+
+/* From the cache, whole or in part; else compiled. */
+static int get_code(struct engine *e, const struct source *s, wasmtime_module_t **ret,
+                    struct module_report *report, struct err *err)
+{
+    uint8_t key[HASH_SIZE];
+    detached_whole_key(s->detached, key);
+    *report = (struct module_report){.from_cache = true};
+    if ((*ret = cache_fetch(e, key)))
+        return 0;
+    report->detached = s->detached->possible;
+    if (report->detached && (*ret = cache_fetch(e, s->detached->key)))
+        return 0;
+    report->from_cache = false;
+    report->detached = report->detached && s->len >= DETACH_MIN_BYTES && e->cache_dir;
+    return report->detached ? compile_code_part(e, s, ret, err) : compile_whole(e, s, ret, err);
+}
+
+int module_precompile(struct engine *e, const char *path, const void *bytes, size_t len,
+                      struct err *err)
+{
+    cleanup(source_clear) struct source s;
+    int r = open_source(&s, path, bytes, len, err);
+    if (r < 0)
+        return r;
+    uint8_t key[HASH_SIZE];
+    detached_whole_key(s.detached, key);
+    wasmtime_module_t *code = cache_fetch(e, key);
+    r = code ? 0 : compile_whole(e, &s, &code, err);
+    if (r == 0)
+        wasmtime_module_delete(code);
+    return r;
 }
 
 static bool answered(const struct engine *e, const wasm_name_t *module, const wasm_name_t *name)
@@ -82,31 +180,40 @@ static int link_module(struct engine *e, const char *path, wasmtime_module_t *co
     return -ERR_BUILD;
 }
 
+/* Keep what fills an instance's memory: with bytes of our own, since the caller's go away. */
+static int keep_data(struct module *m, const struct source *s, struct err *err)
+{
+    m->bytes = xmemdup(s->bytes, s->len);
+    return detach_module(m->bytes, s->len, &m->data, err);
+}
+
 int module_load(struct engine *e, const char *path, const void *bytes, size_t len,
-                struct module **ret, struct module_report *report, struct err *err)
+                struct module **ret, struct module_report *ret_report, struct err *err)
 {
     int64_t start = clock_mono_ns();
-    wasmtime_module_t *code = cache_fetch(e, bytes, len);
-    bool cached = code != NULL;
-    if (!cached) {
-        int r = compile(e, path, bytes, len, &code, err);
-        if (r < 0)
-            return r;
-        cache_store(e, bytes, len, code);
-    }
-    wasmtime_instance_pre_t *pre;
-    int r = link_module(e, path, code, &pre, err);
-    if (r < 0) {
-        wasmtime_module_delete(code);
+    cleanup(source_clear) struct source s;
+    struct module_report report;
+    int r = open_source(&s, path, bytes, len, err);
+    if (r < 0)
         return r;
-    }
+    wasmtime_module_t *code;
+    r = get_code(e, &s, &code, &report, err);
+    if (r < 0)
+        return r;
     struct module *m = xnew(struct module);
     atomic_init(&m->refs, 1);
     m->engine = e;
     m->code = code;
-    m->pre = pre;
-    if (report)
-        *report = (struct module_report){cached, clock_mono_ns() - start};
+    r = link_module(e, path, code, &m->pre, err);
+    if (r == 0 && report.detached)
+        r = keep_data(m, &s, err);
+    if (r < 0) {
+        module_unref(m);
+        return r;
+    }
+    report.load_ns = clock_mono_ns() - start;
+    if (ret_report)
+        *ret_report = report;
     *ret = m;
     return 0;
 }
@@ -121,7 +228,10 @@ void module_unref(struct module *m)
 {
     if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
-    wasmtime_instance_pre_delete(m->pre);
+    if (m->pre)
+        wasmtime_instance_pre_delete(m->pre);
     wasmtime_module_delete(m->code);
+    detached_free(m->data);
+    free(m->bytes);
     free(m);
 }
