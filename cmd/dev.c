@@ -5,10 +5,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "cmd/dev_app.h"
 #include "cmd/dev_log.h"
 #include "cmd/project.h"
+#include "crypto/ca.h"
+#include "crypto/tls_server.h"
 #include "guest/table.h"
 #include "serve/server.h"
 #include "world/core_cache.h"
@@ -21,51 +25,33 @@ struct dev_args {
     const char *state;
     int max_requests;
     int workers;
+    bool tls, no_watch;
 };
 
-enum { DEFAULT_PORT = 7676, MODULE_MAX = 1 << 30, CORE_CACHE_BYTES = 256 << 20 };
+enum { DEFAULT_PORT = 7676, CORE_CACHE_BYTES = 256 << 20 };
 static const int64_t DEFAULT_CPU_NS = 10000000000, DEFAULT_WALL_NS = 120000000000,
                      GRACE_NS = 2000000000;
 
 /* A running `edgectl dev`. */
 struct dev {
     struct cli *cli;
+    const struct dev_args *args;
     struct loop *loop;
     struct engine *engine;
     char *state_dir;
     struct kv_db *kv;
     struct core_cache *cache;
     struct server *server;
+    struct ca *ca;
+    struct tls_server *tls;
+    struct dev_app *app;
     struct dev_log *log;
     unsigned workers;
     uv_signal_t sigint, sigterm;
-    bool stopping;
+    struct manifest *manifest;
+    int result;                     /* of the whole command */
+    struct err *err;
 };
-
-/* --- the app --- */
-
-static int load_app(struct dev *d, struct manifest *m, struct guest_app **ret, struct err *err)
-{
-    cleanup(free_p) char *bytes = NULL;
-    size_t len;
-    int r = file_read(m->build.artifact, MODULE_MAX, &bytes, &len, err);
-    if (r < 0)
-        return err_wrap(err, r, "the module");
-    struct module *module;
-    struct module_report report;
-    r = module_load(d->engine, m->build.artifact, bytes, len, &module, &report, err);
-    if (r < 0)
-        return r;
-    out_detail(d->cli->out, "%s in %.1f ms", report.from_cache ? "loaded" : "compiled",
-               (double)report.load_ns / 1e6);
-    struct world *world;
-    r = world_open(m, d->state_dir, d->kv, d->cache, &world, err);
-    if (r < 0)
-        module_unref(module);
-    else
-        *ret = guest_app_new(module, manifest_ref(m), world);
-    return r;
-}
 
 /* --- starting and stopping --- */
 
@@ -95,18 +81,29 @@ static int split_addr(const char *addr, char **ret_host, uint16_t *ret_port, str
     return 0;
 }
 
-static int start_server(struct dev *d, const struct dev_args *args, struct guest_app *app, struct err *err)
+static int open_tls(struct dev *d, struct err *err)
 {
+    cleanup(free_p) char *dir = ca_default_dir();
+    if (!dir)
+        return err_set(err, ERR_IO, "no home directory to keep the local certificate authority in");
+    int r = ca_open(dir, &d->ca, err);
+    return r < 0 ? r : tls_server_new(&(struct tls_server_config){.ca = d->ca}, &d->tls, err);
+}
+
+static int start_server(struct dev *d, struct err *err)
+{
+    const struct dev_args *args = d->args;
     cleanup(free_p) char *host = NULL;
     uint16_t port = DEFAULT_PORT;
     int r = split_addr(args->addr ? args->addr : "127.0.0.1:7676", &host, &port, err);
-    if (r < 0) {
-        guest_app_unref(app);
+    if (r == 0 && args->tls)
+        r = open_tls(d, err);
+    if (r < 0)
         return r;
-    }
     struct server_options options = {
         .host = host,
         .port = port,
+        .tls = d->tls,
         .workers = d->workers,
         .max_requests = (unsigned)args->max_requests,
         .cpu_limit_ns = DEFAULT_CPU_NS,
@@ -114,7 +111,7 @@ static int start_server(struct dev *d, const struct dev_args *args, struct guest
         .kv = d->kv,
         .watch = dev_log_watch(d->log),
     };
-    return server_start(&options, app, &d->server, err);
+    return server_start(&options, NULL, &d->server, err);
 }
 
 static int write_ready_file(const char *path, const char *url, struct err *err)
@@ -127,7 +124,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
     struct dev *d = handle->data;
     (void)signum;
-    d->stopping = true;
     loop_stop(d->loop);
 }
 
@@ -140,57 +136,114 @@ static void watch_signals(struct dev *d)
     uv_signal_start(&d->sigterm, on_signal, SIGTERM);
 }
 
-static int open_state(struct dev *d, const struct manifest *m, const char *override, struct err *err)
+static int open_state(struct dev *d, struct err *err)
 {
-    d->state_dir = state_dir_for(m, override);
+    d->state_dir = state_dir_for(d->manifest, d->args->state);
     d->cache = core_cache_new(CORE_CACHE_BYTES);
     int r = state_dir_make(d->state_dir, err);
     return r < 0 ? r : kv_db_open(d->state_dir, &d->kv, err);
 }
 
-static int serve(struct dev *d, const struct dev_args *args, struct manifest *m, struct err *err)
+/* --- the app --- */
+
+static void on_ready(void *env)
 {
-    struct guest_app *app = NULL;
-    int r = make_engine(d, args, err);
+    struct dev *d = env;
+    dev_log_ready(d->log, server_url(d->server), d->manifest);
+    if (!d->args->ready_file)
+        return;
+    d->result = write_ready_file(d->args->ready_file, server_url(d->server), d->err);
+    if (d->result < 0)
+        loop_stop(d->loop);
+}
+
+static void on_hopeless(void *env, int r, const struct err *err)
+{
+    struct dev *d = env;
+    d->result = r;
+    *d->err = *err;
+    loop_stop(d->loop);
+}
+
+static struct manifest *reread(void *env)
+{
+    struct dev *d = env;
+    struct manifest *m;
+    struct err err = {0};
+    if (project_load(d->cli, d->args->module, &m, &err) == 0)
+        return m;
+    if (err.msg[0])
+        dev_log_error(d->log, &err);
+    return NULL;
+}
+
+static int start(struct dev *d, struct err *err)
+{
+    int r = make_engine(d, d->args, err);
     if (r < 0)
         return r;
-    r = open_state(d, m, args->state, err);
+    r = open_state(d, err);
     if (r < 0)
         return r;
-    r = load_app(d, m, &app, err);
+    r = start_server(d, err);
     if (r < 0)
         return r;
     watch_signals(d);
-    r = start_server(d, args, app, err);
-    if (r < 0)
-        return r;
-    dev_log_ready(d->log, server_url(d->server), m);
-    if (args->ready_file)
-        r = write_ready_file(args->ready_file, server_url(d->server), err);
-    if (r == 0)
-        loop_run(d->loop);
-    return r;
+    d->app = dev_app_new(&(struct dev_app_options){
+        .loop = d->loop,
+        .engine = d->engine,
+        .server = d->server,
+        .log = d->log,
+        .state_dir = d->state_dir,
+        .kv = d->kv,
+        .cache = d->cache,
+        .watch = !d->args->no_watch,
+        .reread = reread,
+        .ready = on_ready,
+        .hopeless = on_hopeless,
+        .env = d,
+    }, d->manifest);
+    return 0;
+}
+
+static void stop(struct dev *d)
+{
+    bool loading = d->app && dev_app_loading(d->app);
+    server_stop(d->server, GRACE_NS);
+    if (loading) {
+        /* A compilation cannot be stopped half-way, and nobody should wait for it. All that is on
+         * disk is safe against this. */
+        dev_log_free(d->log);
+        (void)!output_finish(d->cli->out, NULL);
+        _exit(err_exit_status(d->result));
+    }
+    dev_app_free(d->app);
+    engine_free(d->engine);
+    kv_db_close(d->kv);
+    core_cache_free(d->cache);
+    tls_server_free(d->tls);
+    ca_close(d->ca);
+    dev_log_free(d->log);
+    loop_free(d->loop);
+    manifest_unref(d->manifest);
+    free(d->state_dir);
 }
 
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct dev_args *args = args_ptr;
-    struct manifest *m = NULL;
-    int r = project_load(cli, args->module, &m, err);
+    struct dev d = {.cli = cli, .args = args, .err = err};
+    int r = project_load(cli, args->module, &d.manifest, err);
     if (r < 0)
         return r;
-    unsigned workers = args->workers ? (unsigned)args->workers : uv_available_parallelism();
-    struct dev d = {.cli = cli, .loop = loop_new(), .workers = workers};
-    d.log = dev_log_new(cli->out, cli->quiet, workers);
-    r = serve(&d, args, m, err);
-    server_stop(d.server, GRACE_NS);
-    engine_free(d.engine);
-    kv_db_close(d.kv);
-    core_cache_free(d.cache);
-    free(d.state_dir);
-    dev_log_free(d.log);
-    loop_free(d.loop);
-    manifest_unref(m);
+    d.workers = args->workers ? (unsigned)args->workers : uv_available_parallelism();
+    d.loop = loop_new();
+    d.log = dev_log_new(cli->out, cli->quiet, d.workers);
+    d.result = start(&d, err);
+    if (d.result == 0)
+        loop_run(d.loop);
+    r = d.result;
+    stop(&d);
     return r;
 }
 
@@ -209,6 +262,8 @@ static const struct cli_opt opts[] = {
             "keep KV data, secrets and overrides here (.edgectl beside the manifest)"),
     OPT_INT(struct dev_args, 0, "max-requests", max_requests, "n", 1, 100000,
             "requests served at once; the rest queue (1000)"),
+    OPT_FLAG(struct dev_args, 0, "tls", tls, "serve HTTPS with a certificate of the local authority"),
+    OPT_FLAG(struct dev_args, 0, "no-watch", no_watch, "do not build or reload when files change"),
     OPT_INT(struct dev_args, 0, "workers", workers, "n", 1, 256, "event loops (one per core)"),
     OPT_END,
 };

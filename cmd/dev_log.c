@@ -258,3 +258,70 @@ void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *
     }
     out_note(log->out, "%s is served at %s (Ctrl-C ends it)", m->name, url);
 }
+
+void dev_log_swapped(struct dev_log *log, int64_t took_ns)
+{
+    double ms = (double)took_ns / 1e6;
+    if (log->json) {
+        out_json(log->out, json_pack("{s:s, s:f}", "event", "swapped", "ms", ms));
+        out_flush(log->out);
+        return;
+    }
+    out_note(log->out, "new version served (%.0f ms)", ms);
+}
+
+/* --- builds --- */
+
+void dev_log_build_started(struct dev_log *log, const char *command, const char *reason)
+{
+    if (log->json) {
+        out_json(log->out, json_pack("{s:s, s:s?, s:s}", "event", "build", "command", command,
+                                     "reason", reason));
+        out_flush(log->out);
+        return;
+    }
+    out_note(log->out, "building (%s): %s", reason, command ? command : "");
+}
+
+void dev_log_build_line(struct dev_log *log, const char *line, size_t len)
+{
+    if (log->json) {
+        out_json(log->out, json_pack("{s:s, s:o}", "event", "build-output", "line",
+                                     json_text(line, len)));
+        out_flush(log->out);
+        return;
+    }
+    out_note(log->out, "  %.*s", (int)len, line);
+}
+
+void dev_log_built(struct dev_log *log, int64_t took_ns)
+{
+    double s = (double)took_ns / 1e9;
+    if (log->json) {
+        out_json(log->out, json_pack("{s:s, s:f}", "event", "built", "seconds", s));
+        out_flush(log->out);
+        return;
+    }
+    out_note(log->out, "built in %.1f s", s);
+}
+
+void dev_log_error(struct dev_log *log, const struct err *err)
+{
+    if (log->json) {
+        out_json(log->out, json_pack("{s:s, s:s, s:s, s:s}", "event", "error", "code",
+                                     err_name(err->code), "message", err->msg, "hint", err->hint));
+        out_flush(log->out);
+        return;
+    }
+    out_error(log->out, err);
+}
+
+void dev_log_note(struct dev_log *log, const char *text)
+{
+    out_note(log->out, "%s", text);
+}
+
+bool dev_log_color(const struct dev_log *log)
+{
+    return log->color;
+}

@@ -14,7 +14,18 @@ struct dev_log;
 struct dev_log *dev_log_new(struct output *out, bool quiet, unsigned workers);
 void dev_log_free(struct dev_log *log);
 struct server_watch dev_log_watch(struct dev_log *log);
-/* Said once at the start. */
+/* The first version is served. */
 void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *m);
+/* A newer one is, this long after its artifact was there. */
+void dev_log_swapped(struct dev_log *log, int64_t took_ns);
+
+/* Builds; `command` may be NULL. Lines of their output come without the newline. */
+void dev_log_build_started(struct dev_log *log, const char *command, const char *reason);
+void dev_log_build_line(struct dev_log *log, const char *line, size_t len);
+void dev_log_built(struct dev_log *log, int64_t took_ns);
+void dev_log_error(struct dev_log *log, const struct err *err);
+void dev_log_note(struct dev_log *log, const char *text);
+/* Build output may have colours. */
+bool dev_log_color(const struct dev_log *log);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "cmd/cmd.h"
 
 static int use_module(struct manifest *m, const char *module, struct err *err)
 {
@@ -29,21 +30,10 @@ int project_load(struct cli *cli, const char *module, struct manifest **ret, str
         *ret = manifest_for_module(path);
         return 0;
     }
-    struct manifest_problems problems;
     struct manifest *m = NULL;
-    int r = manifest_load(".", cli->manifest_file, cli->target, &m, &problems);
-    for (size_t i = 0; i < problems.count; i++) {
-        if (problems.list[i].code == ERR_NONE)
-            out_warn(cli->out, "%s:%d:%d: %s", problems.list[i].file, problems.list[i].line,
-                     problems.list[i].col, problems.list[i].msg);
-        else
-            out_error(cli->out, &problems.list[i]);
-    }
-    manifest_problems_clear(&problems);
-    if (r < 0) {
-        err->msg[0] = '\0';
+    int r = cmd_load_manifest(cli, &m, err);
+    if (r < 0)
         return r;
-    }
     r = module ? use_module(m, module, err) : 0;
     if (r < 0)
         manifest_unref(m);

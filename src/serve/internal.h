@@ -53,8 +53,8 @@ struct worker {
     uv_prepare_t idle;
 };
 
-/* NULL if there is none. The caller gets a reference. */
-struct guest_app *server_current_app(struct server *s);
+/* The current version, with a reference; NULL if this request is to get the notice. */
+struct guest_app *server_app_for(struct server *s, const struct exchange *ex);
 void server_show_notice(struct server *s, struct exchange *ex);
 
 /* Opens the worker's listener (the first one picks the port) and its view of the world. */

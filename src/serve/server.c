@@ -10,10 +10,18 @@ enum { DEFAULT_MAX_REQUESTS = 1000, DEFAULT_MAX_QUEUE = 65536 };
 
 /* --- the current version --- */
 
-struct guest_app *server_current_app(struct server *s)
+/* Fetch metadata (W3C): only browsers send this, only for what goes into a tab. */
+static bool is_navigation(const struct exchange *ex)
+{
+    const char *dest = headers_get(&ex->headers, "sec-fetch-dest");
+    return dest && strcmp(dest, "document") == 0;
+}
+
+struct guest_app *server_app_for(struct server *s, const struct exchange *ex)
 {
     uv_rwlock_rdlock(&s->lock);
-    struct guest_app *app = s->app ? guest_app_ref(s->app) : NULL;
+    bool show_notice = s->notice_title && is_navigation(ex);
+    struct guest_app *app = s->app && !show_notice ? guest_app_ref(s->app) : NULL;
     uv_rwlock_rdunlock(&s->lock);
     return app;
 }

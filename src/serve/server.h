@@ -34,6 +34,7 @@ struct server_watch {
 struct server_options {
     const char *host;               /* as for listener_open */
     uint16_t port;
+    struct tls_server *tls;         /* as for listener_open */
     unsigned workers;               /* 0 = one per core */
     unsigned max_requests;          /* guests at once, the rest queue; 0 = 1000 */
     unsigned max_queue;             /* requests waiting for a guest; 0 = 65536; more get 503 */
@@ -50,8 +51,9 @@ uint16_t server_port(const struct server *s);
 const char *server_url(const struct server *s);
 /* From now on requests run this version. Takes over the reference. Any thread. */
 void server_set_app(struct server *s, struct guest_app *app);
-/* What to answer while there is no app: a page with this title and text. NULL title clears it.
- * Any thread; copied. */
+/* What is wrong: a page with this title and text is the answer while there is no app; with one,
+ * only to a browser's navigation, so that whoever edits sees it while all else runs on the last
+ * good version. NULL title clears it. Any thread; copied. */
 void server_set_notice(struct server *s, const char *title, const char *detail);
 /* Stop accepting, let requests in flight finish for up to grace_ns, then free everything. */
 void server_stop(struct server *s, int64_t grace_ns);

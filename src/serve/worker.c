@@ -128,7 +128,7 @@ static bool reuse(struct worker *w, struct job *j)
 {
     if (!w->reuse.waiting)
         return false;
-    struct guest_app *app = server_current_app(w->server);
+    struct guest_app *app = server_app_for(w->server, j->ex);
     j->guest = guest_reuse_offer(&w->reuse, app, j->ex);
     guest_app_unref(app);
     if (!j->guest)
@@ -148,7 +148,7 @@ static bool take_place(struct server *s)
 
 static void start(struct worker *w, struct job *j)
 {
-    struct guest_app *app = server_current_app(w->server);
+    struct guest_app *app = server_app_for(w->server, j->ex);
     list_add(&w->running, j);
     if (!app) {
         list_remove(&w->running, j);
@@ -235,6 +235,7 @@ int worker_new(struct server *s, unsigned index, struct worker **ret, struct err
     struct listener_options options = {
         .host = o->host,
         .port = o->port,
+        .tls = o->tls,
         .join = index ? s->workers[0]->listener : NULL,
     };
     struct exchange_handler handler = {on_request, w};
