@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "serve/internal.h"
+#include "serve/static.h"
 
 /* --- lists --- */
 
@@ -44,6 +45,7 @@ static void job_settle(struct job *j)
     if (watch->request)
         watch->request(watch->env, j->worker->index, &r);
     free(j->outcome.backtrace);
+    guest_app_unref(j->app);
     ex->handler_data = NULL;
     exchange_unref(ex);
     free(j);
@@ -126,11 +128,8 @@ static void on_again(void *env, struct exchange *ex)
 
 static bool reuse(struct worker *w, struct job *j)
 {
-    if (!w->reuse.waiting)
-        return false;
-    struct guest_app *app = server_app_for(w->server, j->ex);
-    j->guest = guest_reuse_offer(&w->reuse, app, j->ex);
-    guest_app_unref(app);
+    if (w->reuse.waiting)
+        j->guest = guest_reuse_offer(&w->reuse, j->app, j->ex);
     if (!j->guest)
         return false;
     exchange_ref(j->ex);
@@ -148,17 +147,14 @@ static bool take_place(struct server *s)
 
 static void start(struct worker *w, struct job *j)
 {
-    struct guest_app *app = server_app_for(w->server, j->ex);
-    list_add(&w->running, j);
-    if (!app) {
-        list_remove(&w->running, j);
-        j->ended = true;
-        server_show_notice(w->server, j->ex);
-        release_place(w);
+    if (j->app) {
+        list_add(&w->running, j);
+        j->guest = guest_start(&w->env, j->app, exchange_ref(j->ex));
         return;
     }
-    j->guest = guest_start(&w->env, app, exchange_ref(j->ex));
-    guest_app_unref(app);
+    j->ended = true;
+    server_show_notice(w->server, j->ex);
+    release_place(w);
 }
 
 static void pump(void *env)
@@ -172,6 +168,18 @@ static void pump(void *env)
     }
 }
 
+/* Static files come before the app, as the platforms have it. */
+static bool is_static(struct job *j)
+{
+    const struct manifest *m = j->app ? j->app->manifest : NULL;
+    if (!m || !m->static_count)
+        return false;
+    j->ended = static_try(m->statics, m->static_count, exchange_ref(j->ex));
+    if (!j->ended)
+        exchange_unref(j->ex); /* it was not taken */
+    return j->ended;
+}
+
 static void on_request(void *env, struct exchange *ex)
 {
     struct worker *w = env;
@@ -180,7 +188,8 @@ static void on_request(void *env, struct exchange *ex)
     j->ex = ex;
     ex->handler_data = j;
     ex->on_finished = on_finished;
-    if (reuse(w, j))
+    j->app = server_app_for(w->server, ex);
+    if (is_static(j) || reuse(w, j))
         return;
     if (!w->queue.head && take_place(w->server)) {
         start(w, j);
