@@ -21,7 +21,7 @@ teardown() {
 serve() {
     local wasm
     run --separate-stderr "$BATS_TEST_DIRNAME/../guests/build" "$1"
-    [ "$status" -ne 77 ] || skip "$stderr"
+    [ "$status" -ne 77 ] || skip "${stderr-}"
     [ "$status" -eq 0 ]
     wasm=$output
     shift
@@ -100,4 +100,13 @@ all_ok() {
     all_ok "$url/promises"
     # Nothing is left waiting: the next request gets a guest of its own.
     [ "$(curl -s -m 10 "$url/reuse")" = "request 1 of this instance" ]
+}
+
+@test "a request that was promised to a guest that leaves goes to another one" {
+    serve c/life --workers 1
+    [ "$(curl -s -m 10 "$url/leave")" = leaving ]
+    answer=$(curl -s -m 10 -w '%{time_total}' "$url/reuse")
+    expect_in "$answer" 'request 1 of this instance'
+    # It was given to the first guest indeed: the answer came when that had gone.
+    [ "$(printf '%s' "${answer##*$'\n'}" | tr -d .)" -gt 100000 ]
 }

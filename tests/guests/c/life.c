@@ -136,6 +136,17 @@ static void reuse(void)
     }
 }
 
+/* Ask for another request and leave without taking it. */
+static void leave(void)
+{
+    uint32_t promise;
+    struct edge_response resp = edge_response_new(200);
+    edge_print(&resp, "leaving\n");
+    edge_send(&resp);
+    fastly_http_downstream_next_request(0, NULL, &promise);
+    sleep_ms(500);
+}
+
 /* The record of the JavaScript SDK is one u32, here at the end of memory; a second promise while
  * one is open is too many; a wait before the answer is not possible. */
 static void promises(void)
@@ -186,6 +197,8 @@ int main(void)
         pass_pending("refused");
     else if (strcmp(p, "reuse") == 0)
         reuse();
+    else if (strcmp(p, "leave") == 0)
+        leave();
     else if (strcmp(p, "promises") == 0)
         promises();
     else if (strcmp(p, "nothing") != 0)
