@@ -93,7 +93,7 @@ static void load_now(uv_work_t *work)
         return;
     }
     struct module *module;
-    l->r = module_load(o->engine, path, bytes, len, &module, &l->report, &l->err);
+    l->r = module_load(o->engine, path, TAKE(bytes), len, &module, &l->report, &l->err);
     if (l->r < 0)
         return;
     struct world *world;

@@ -38,7 +38,7 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     r = engine_new(&options, &e, err);
     if (r < 0)
         return r;
-    r = module_precompile(e, args->module, bytes, len, err);
+    r = module_precompile(e, args->module, TAKE(bytes), len, err);
     engine_free(e);
     return r;
 }

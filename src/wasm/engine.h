@@ -56,12 +56,13 @@ struct module_report {
     int64_t load_ns;
 };
 
-/* Compile or fetch from the cache. `bytes`: binary or text format; borrowed. `path`: for messages.
- * Every import that no host function answers is named in the error. -ERR_BUILD. Thread-safe. */
-must_use int module_load(struct engine *e, const char *path, const void *bytes, size_t len,
+/* Compile or fetch from the cache. `bytes`: binary or text format, from malloc; taken, also on
+ * failure. `path`: for messages. Every import that no host function answers is named in the error.
+ * -ERR_BUILD. Thread-safe. */
+must_use int module_load(struct engine *e, const char *path, void *bytes, size_t len,
                          struct module **ret, struct module_report *report, struct err *err);
-/* Compile the whole module into the cache, if it is not there. -ERR_BUILD. */
-must_use int module_precompile(struct engine *e, const char *path, const void *bytes, size_t len,
+/* Compile the whole module into the cache, if it is not there. Takes `bytes`. -ERR_BUILD. */
+must_use int module_precompile(struct engine *e, const char *path, void *bytes, size_t len,
                                struct err *err);
 struct module *module_ref(struct module *m);
 /* Any thread. NULL is allowed. */

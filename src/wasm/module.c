@@ -15,19 +15,18 @@ enum {
     DETACH_MIN_BYTES = 4 << 20,
 };
 
-/* The binary form of what a file holds; `made` owns it if it had to be made. */
+/* The binary form of what a file holds. */
 struct source {
     const char *path;
-    const uint8_t *bytes;
+    uint8_t *bytes;
     size_t len;
-    uint8_t *made;
-    struct detached *detached;
+    struct detached *detached;  /* points into bytes */
 };
 
 static void source_clear(struct source *s)
 {
     detached_free(s->detached);
-    free(s->made);
+    free(s->bytes);
 }
 
 static int check_guest(const struct source *s, struct err *err)
@@ -48,19 +47,29 @@ static int check_guest(const struct source *s, struct err *err)
     return -(int)problems[0].code;
 }
 
-static int open_source(struct source *s, const char *path, const void *bytes, size_t len, struct err *err)
+static int to_binary(struct source *s, struct err *err)
+{
+    enum module_format format = module_format(s->bytes, s->len);
+    if (format == MODULE_CORE)
+        return 0;
+    if (format != MODULE_TEXT)
+        return module_format_error(s->bytes, s->len, s->path, err);
+    uint8_t *binary;
+    int r = wat_to_module(s->path, (const char *)s->bytes, s->len, &binary, &s->len, err);
+    if (r < 0)
+        return r;
+    free(s->bytes);
+    s->bytes = binary;
+    return 0;
+}
+
+/* Takes `bytes`, also on failure: source_clear is always due. */
+static int open_source(struct source *s, const char *path, void *bytes, size_t len, struct err *err)
 {
     *s = (struct source){.path = path, .bytes = bytes, .len = len};
-    enum module_format format = module_format(bytes, len);
-    if (format == MODULE_TEXT) {
-        int r = wat_to_module(path, bytes, len, &s->made, &s->len, err);
-        if (r < 0)
-            return r;
-        s->bytes = s->made;
-    } else if (format != MODULE_CORE) {
-        return module_format_error(bytes, len, path, err);
-    }
-    int r = check_guest(s, err);
+    int r = to_binary(s, err);
+    if (r == 0)
+        r = check_guest(s, err);
     return r < 0 ? r : detach_module(s->bytes, s->len, &s->detached, err);
 }
 
@@ -114,7 +123,7 @@ static int get_code(struct engine *e, const struct source *s, wasmtime_module_t 
     return report->detached ? compile_code_part(e, s, ret, err) : compile_whole(e, s, ret, err);
 }
 
-int module_precompile(struct engine *e, const char *path, const void *bytes, size_t len,
+int module_precompile(struct engine *e, const char *path, void *bytes, size_t len,
                       struct err *err)
 {
     cleanup(source_clear) struct source s;
@@ -180,14 +189,7 @@ static int link_module(struct engine *e, const char *path, wasmtime_module_t *co
     return -ERR_BUILD;
 }
 
-/* Keep what fills an instance's memory: with bytes of our own, since the caller's go away. */
-static int keep_data(struct module *m, const struct source *s, struct err *err)
-{
-    m->bytes = xmemdup(s->bytes, s->len);
-    return detach_module(m->bytes, s->len, &m->data, err);
-}
-
-int module_load(struct engine *e, const char *path, const void *bytes, size_t len,
+int module_load(struct engine *e, const char *path, void *bytes, size_t len,
                 struct module **ret, struct module_report *ret_report, struct err *err)
 {
     int64_t start = clock_mono_ns();
@@ -205,11 +207,13 @@ int module_load(struct engine *e, const char *path, const void *bytes, size_t le
     m->engine = e;
     m->code = code;
     r = link_module(e, path, code, &m->pre, err);
-    if (r == 0 && report.detached)
-        r = keep_data(m, &s, err);
     if (r < 0) {
         module_unref(m);
         return r;
+    }
+    if (report.detached) {
+        m->bytes = TAKE(s.bytes);
+        m->data = TAKE(s.detached);
     }
     report.load_ns = clock_mono_ns() - start;
     if (ret_report)
