@@ -190,13 +190,14 @@ check-docs: all ## fail if man/ or completions/ are not what the table says
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -m 755 $(BUILD)/edgectl $(DESTDIR)$(PREFIX)/bin/edgectl
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -d $(DESTDIR)$(PREFIX)/share/edgectl
 	install -m 644 man/edge.schema.json $(DESTDIR)$(PREFIX)/share/edgectl
 	install -m 644 completions/edgectl.bash \
@@ -209,6 +210,7 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/edgectl
 	rm -f $(DESTDIR)$(PREFIX)/bin/edgectl $(DESTDIR)$(PREFIX)/share/man/man1/edgectl.1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man1/edgectl-*.1 $(DESTDIR)$(PREFIX)/share/man/man5/edge.yaml.5 \
+	    $(DESTDIR)$(PREFIX)/share/man/man7/edgectl-hostcalls.7 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_edgectl \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgectl.fish

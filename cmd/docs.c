@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/complete.h"
 #include "cli/man.h"
+#include "guest/doc.h"
 #include "manifest/doc.h"
 
 enum { DOC_MAX = 1 << 22 };
@@ -95,6 +96,13 @@ static int manifest_pages(const struct docs_args *a, struct err *err)
     return r;
 }
 
+static int hostcall_page(const struct docs_args *a, struct err *err)
+{
+    cleanup(buf_clear) struct buf page = BUF_INIT(DOC_MAX);
+    guest_doc_man(&page);
+    return write_page(a->dir, "edgectl-hostcalls.7", &page, err);
+}
+
 static int man_pages(struct cli *cli, const struct docs_args *a, struct err *err)
 {
     if (!a->dir)
@@ -103,7 +111,9 @@ static int man_pages(struct cli *cli, const struct docs_args *a, struct err *err
     const struct cli_cmd *cmd;
     for (size_t i = 0; r == 0 && (cmd = complete_cmd(cli->table, i)); i++)
         r = man_page(cli, a, cmd, err);
-    return r == 0 ? manifest_pages(a, err) : r;
+    if (r == 0)
+        r = manifest_pages(a, err);
+    return r == 0 ? hostcall_page(a, err) : r;
 }
 
 static int run(struct cli *cli, void *args, struct err *err)
