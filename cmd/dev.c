@@ -42,6 +42,7 @@ struct dev {
     struct kv_db *kv;
     struct core_cache *cache;
     struct server *server;
+    char *host;                     /* at which this machine reaches it */
     struct ca *ca;
     struct tls_server *tls;
     struct dev_app *app;
@@ -90,12 +91,21 @@ static int open_tls(struct dev *d, struct err *err)
     return r < 0 ? r : tls_server_new(&(struct tls_server_config){.ca = d->ca}, &d->tls, err);
 }
 
+/* A server that listens at every address is reached at the loopback one. */
+static char *reachable(const char *host)
+{
+    bool any6 = strcmp(host, "::") == 0 || strcmp(host, "[::]") == 0;
+    return xstrdup(any6 ? "::1" : strcmp(host, "0.0.0.0") == 0 ? "127.0.0.1" : host);
+}
+
 static int start_server(struct dev *d, struct err *err)
 {
     const struct dev_args *args = d->args;
     cleanup(free_p) char *host = NULL;
     uint16_t port = DEFAULT_PORT;
     int r = split_addr(args->addr ? args->addr : "127.0.0.1:7676", &host, &port, err);
+    if (r == 0)
+        d->host = reachable(host);
     if (r == 0 && args->tls)
         r = open_tls(d, err);
     if (r < 0)
@@ -170,8 +180,10 @@ static struct manifest *reread(void *env)
     struct dev *d = env;
     struct manifest *m;
     struct err err = {0};
-    if (project_load(d->cli, d->args->module, &m, &err) == 0)
+    if (project_load(d->cli, d->args->module, &m, &err) == 0) {
+        manifest_serve_at(m, d->host, server_port(d->server));
         return m;
+    }
     if (err.msg[0])
         dev_log_error(d->log, &err);
     return NULL;
@@ -188,6 +200,7 @@ static int start(struct dev *d, struct err *err)
     r = start_server(d, err);
     if (r < 0)
         return r;
+    manifest_serve_at(d->manifest, d->host, server_port(d->server));
     watch_signals(d);
     d->app = dev_app_new(&(struct dev_app_options){
         .loop = d->loop,
@@ -227,6 +240,7 @@ static void stop(struct dev *d)
     loop_free(d->loop);
     manifest_unref(d->manifest);
     free(d->state_dir);
+    free(d->host);
 }
 
 static int run(struct cli *cli, void *args_ptr, struct err *err)
