@@ -206,7 +206,7 @@ def waiting(quick):
     peer = theirs and "viceroy" or None
     what = f"{count} requests waiting"
     return [row("waiting", f"{what}: left without a 200", "", count - ours["ok"], peer,
-                theirs and count - theirs["ok"] or None, 0),
+                count - theirs["ok"] if theirs else None, 0),
             row("waiting", f"{what}: until the last answer", "s", ours["seconds"], peer,
                 theirs.get("seconds")),
             row("waiting", f"{what}: most memory", "MiB", memory, peer, their_memory, 1536)]
