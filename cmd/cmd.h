@@ -17,4 +17,7 @@ void cmd_show_help(struct cli *cli, const struct cli_cmd *cmd, const char *noun)
 /* Reads the manifest that the global options name; every problem of it is told at once, so that a
  * failure leaves err->msg empty. */
 must_use int cmd_load_manifest(struct cli *cli, struct manifest **ret_manifest, struct err *err);
+/* End the process without waiting for its threads, as after returning `r` from run. */
+_Noreturn void cmd_exit_now(struct cli *cli, int r);
+
 #endif

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "cmd/dev_app.h"
@@ -227,8 +226,7 @@ static void stop(struct dev *d)
         /* A compilation cannot be stopped half-way, and nobody should wait for it. All that is on
          * disk is safe against this. */
         dev_log_free(d->log);
-        (void)!output_finish(d->cli->out, NULL);
-        _exit(err_exit_status(d->result));
+        cmd_exit_now(d->cli, d->result);
     }
     dev_app_free(d->app);
     engine_free(d->engine);

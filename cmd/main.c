@@ -70,6 +70,14 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
     return r;
 }
 
+void cmd_exit_now(struct cli *cli, int r)
+{
+    struct err err;
+    if (output_finish(cli->out, &err) < 0)
+        out_error(cli->out, &err);
+    _exit(err_exit_status(r));
+}
+
 int main(int argc, char **argv)
 {
     set_up_process();
