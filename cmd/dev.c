@@ -27,7 +27,7 @@ struct dev_args {
     bool tls, no_watch;
 };
 
-enum { DEFAULT_PORT = 7676, CORE_CACHE_BYTES = 256 << 20 };
+enum { DEFAULT_PORT = 7676, CORE_CACHE_BYTES = 256 << 20, DEFAULT_MEMORY_BYTES = 128 << 20 };
 static const int64_t DEFAULT_CPU_NS = 10000000000, DEFAULT_WALL_NS = 120000000000,
                      GRACE_NS = 2000000000;
 
@@ -59,6 +59,9 @@ static int make_engine(struct dev *d, const struct dev_args *args, struct err *e
 {
     cleanup(free_p) char *dir = file_cache_dir("modules");
     struct engine_options options = {.instances = (unsigned)args->max_requests, .cache_dir = dir};
+    /* What a later version of the manifest allows beyond this takes effect at the next start. */
+    if (d->manifest->limits.memory_bytes > DEFAULT_MEMORY_BYTES)
+        options.memory_max = (uint64_t)d->manifest->limits.memory_bytes;
     options.funcs = guest_host_funcs(&options.func_count);
     return engine_new(&options, &d->engine, err);
 }

@@ -70,7 +70,7 @@ static const char *hint_for(const struct instance_outcome *out)
     case INSTANCE_CPU_LIMIT:
         return "look for a loop that does not end, or raise limits.cpu in the manifest";
     case INSTANCE_MEMORY_LIMIT:
-        return "the guest asked for more memory than limits.memory allows";
+        return "raise limits.memory in the manifest, or look for what keeps growing";
     case INSTANCE_TRAPPED:
         return "the frames below are the guest's, innermost first; build with symbols to see names";
     case INSTANCE_EXITED:

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/mem.h"
+#include "base/units.h"
 #include "guest/error_page.h"
 #include "guest/session.h"
 
@@ -188,9 +189,19 @@ static void end_with(struct guest *g, enum instance_end end, const char *message
     finish(g, &out);
 }
 
+static int64_t wall_limit_ns(const struct guest *g)
+{
+    const struct manifest *m = g->app->manifest;
+    return m->limits.wall_ms ? m->limits.wall_ms * 1000000 : g->env->wall_limit_ns;
+}
+
 static void on_wall_limit(void *env)
 {
-    end_with(env, INSTANCE_STOPPED, "the guest ran longer than its wall time limit");
+    struct guest *g = env;
+    char limit[UNIT_TEXT_MAX], message[128];
+    format_duration(wall_limit_ns(g) / 1000000, limit);
+    snprintf(message, sizeof message, "the guest ran longer than %s", limit);
+    end_with(g, INSTANCE_STOPPED, message);
 }
 
 void guest_kill(struct guest *g)
@@ -202,9 +213,8 @@ void guest_kill(struct guest *g)
 
 void guest_renew_limits(struct guest *g)
 {
-    const struct manifest *m = g->app->manifest;
-    int64_t wall = m->limits.wall_ms ? m->limits.wall_ms * 1000000 : g->env->wall_limit_ns;
-    instance_allow_cpu(g->in, limits_of(g->env, m).cpu_ns);
+    int64_t wall = wall_limit_ns(g);
+    instance_allow_cpu(g->in, limits_of(g->env, g->app->manifest).cpu_ns);
     if (wall)
         timer_start(g->env->loop, &g->wall, wall, on_wall_limit, g);
 }

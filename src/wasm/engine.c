@@ -161,8 +161,12 @@ static void split_text(const char *text, size_t len, char *line, size_t cap, cha
     if (cause && cause > trace)
         *cause = '\0';
     char *frames = strchr(trace, '\n');
-    if (frames)
-        *ret_backtrace = xstrdup(frames + 1);
+    if (!frames)
+        return;
+    size_t end = strlen(frames);
+    while (end > 1 && strchr(" \n", frames[end - 1]))
+        end--;
+    *ret_backtrace = xstrndup(frames + 1, end - 1);
 }
 
 void wasm_error_text(wasmtime_error_t *error, char *line, size_t cap, char **ret_backtrace)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "wasm/engine.h"
 #include "wasm/run.h"
 
@@ -31,11 +32,12 @@ int64_t instance_cpu_ns(struct instance *in)
     if (in->slice_tick_ns == 0)
         return in->cpu_used_ns + clock_mono_ns() - in->slice_start_ns;
     return in->cpu_used_ns + (in->slice_tick_ns - in->slice_start_ns) +
-           (clock_thread_cpu_ns() - in->slice_tick_cpu_ns);
+           (run_cpu_clock_ns() - in->slice_tick_cpu_ns);
 }
 
 void instance_allow_cpu(struct instance *in, int64_t more_ns)
 {
+    in->cpu_allowance_ns = more_ns;
     in->cpu_limit_ns = more_ns ? instance_cpu_ns(in) + more_ns : 0;
 }
 
@@ -46,7 +48,7 @@ wasmtime_error_t *run_tick(struct instance *in)
      * machine does not eat the guest's allowance. */
     if (in->slice_tick_ns == 0) {
         in->slice_tick_ns = clock_mono_ns();
-        in->slice_tick_cpu_ns = clock_thread_cpu_ns();
+        in->slice_tick_cpu_ns = run_cpu_clock_ns();
     }
     if (in->cpu_limit_ns == 0 || instance_cpu_ns(in) < in->cpu_limit_ns)
         return NULL;
@@ -68,7 +70,7 @@ int instance_new(struct module *m, const struct instance_limits *limits, void *u
     in->memory_limit = limits->memory_bytes && limits->memory_bytes < memory_max
                            ? limits->memory_bytes
                            : memory_max;
-    in->cpu_limit_ns = limits->cpu_ns;
+    instance_allow_cpu(in, limits->cpu_ns);
     in->store = wasmtime_store_new(m->engine->wasm, in, NULL);
     in->ctx = wasmtime_store_context(in->store);
     edgectl_rs_store_limiter(in->store, may_grow, in);
@@ -76,15 +78,24 @@ int instance_new(struct module *m, const struct instance_limits *limits, void *u
     return 0;
 }
 
-static const char *end_text(const struct instance *in)
+/* What ended the guest, for people; `reason` is what Wasmtime says. */
+static void describe_end(struct instance *in, const char *reason)
 {
-    switch (in->outcome.end) {
+    struct instance_outcome *out = &in->outcome;
+    char limit[UNIT_TEXT_MAX];
+    switch (out->end) {
     case INSTANCE_CPU_LIMIT:
-        return "the guest used more CPU time than it may";
+        format_duration(in->cpu_allowance_ns / 1000000, limit);
+        snprintf(out->message, sizeof out->message, "the guest used more than %s of CPU time", limit);
+        return;
     case INSTANCE_MEMORY_LIMIT:
-        return "the guest ran into its memory limit";
+        format_size(in->memory_limit, limit);
+        snprintf(out->message, sizeof out->message,
+                 "the guest was refused more memory than %s%s%s", limit, *reason ? "; then: " : "",
+                 reason);
+        return;
     default:
-        return NULL;
+        snprintf(out->message, sizeof out->message, "%s", reason);
     }
 }
 
@@ -101,9 +112,8 @@ static void settle(struct instance *in)
         out->end = !failed ? INSTANCE_RETURNED
                    : in->memory_refused ? INSTANCE_MEMORY_LIMIT
                                         : INSTANCE_TRAPPED;
-    const char *text = end_text(in);
     if (out->message[0] == '\0')
-        snprintf(out->message, sizeof out->message, "%s", text ? text : reason);
+        describe_end(in, reason);
     out->cpu_ns = in->cpu_used_ns;
     out->memory_bytes = in->memory_bytes;
     in->phase = PHASE_OVER;

@@ -26,6 +26,7 @@ struct instance {
     /* limits */
     uint64_t memory_limit, memory_bytes, memory_refused;
     int64_t cpu_limit_ns;           /* absolute, in terms of instance_cpu_ns; 0 = none */
+    int64_t cpu_allowance_ns;       /* what the limit was set from */
     int64_t cpu_used_ns;            /* of finished slices */
     int64_t slice_start_ns;         /* 0 when not running */
     int64_t slice_tick_ns, slice_tick_cpu_ns;   /* both clocks at the slice's first tick */
@@ -38,6 +39,8 @@ struct instance {
 /* Go on until the guest parks, yields or is over; true when it is over (trap and error are set).
  * The first call instantiates. */
 bool run_step(struct instance *in);
+/* A clock that counts the guest's CPU time, the same from the loop and from inside of the guest. */
+int64_t run_cpu_clock_ns(void);
 /* Unwind what is left. */
 void run_drop(struct instance *in);
 /* Between instantiation and _start: fetch the memory; false with outcome FAILED set. */

@@ -2,6 +2,7 @@
 #ifndef EDGE_THREAD_FIBERS
 #include <string.h>
 #include <stdlib.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "wasm/run.h"
 
@@ -20,6 +21,11 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *ctx, void *data, uint64_t 
     *ticks = 1;
     *kind = WASMTIME_UPDATE_DEADLINE_YIELD;
     return run_tick(data);
+}
+
+int64_t run_cpu_clock_ns(void)
+{
+    return clock_thread_cpu_ns();
 }
 
 bool run_step(struct instance *in)
