@@ -81,6 +81,7 @@ static void detach(struct net_call *call)
     if (call->running) {
         call->running = false;
         curl_multi_remove_handle(call->client->multi, call->easy);
+        origin_unload_addresses(call);
     }
     request_drop_body(call);
 }
@@ -239,12 +240,8 @@ struct net_call *net_call_start(struct net_client *c, const struct net_request *
 
 void call_launch(struct net_call *call)
 {
-    struct origin *o = call->origin;
     call_watch(call, 0);
-    if (clock_mono_ns() >= o->loaded_until_ns) {
-        call->loads_addresses = true;
-        curl_easy_setopt(call->easy, CURLOPT_RESOLVE, &o->addresses);
-    }
+    origin_load_addresses(call);
     response_begin(call);
     call->running = true;
     curl_multi_add_handle(call->client->multi, call->easy);

@@ -280,6 +280,11 @@ void net_client_free(struct net_client *c)
     struct origin *o;
     while ((o = TAILQ_FIRST(&c->origins)))
         origin_free(o);
+    while (c->forgotten) {
+        struct curl_slist *next = c->forgotten->next;
+        free(c->forgotten);
+        c->forgotten = next;
+    }
     curl_multi_cleanup(c->multi);
     timer_stop(&c->timer);
     task_cancel(&c->kick);

@@ -32,6 +32,7 @@ struct net_client {
     struct origin_list origins;     /* most recently used first */
     size_t origin_count, idle_count;
     uint64_t next_pool;
+    struct curl_slist *forgotten;   /* "-pool:port" of origins that are gone, for CURLOPT_RESOLVE */
 };
 
 /* Request headers in curl's form: nodes of one array, text in one block; both are kept. */
@@ -95,7 +96,8 @@ struct net_call {
     net_done_fn *done;
     void *env;
     bool waiting, is_ready, running, delivered, gunzip_asked, is_head;
-    bool loads_addresses;           /* carries CURLOPT_RESOLVE */
+    bool loads_addresses;           /* carries CURLOPT_RESOLVE ... */
+    struct curl_slist *forgotten;   /* ... with these in front; the last links to the origin's */
     unsigned alerts_before, distrusts_before;   /* struct tls_client_events at the start */
     int64_t connect_ms, first_byte_ms, between_bytes_ms;
     int64_t deadline_ns;            /* 0 = none; `timer` may be set for earlier */

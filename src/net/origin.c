@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 enum {
-    MAX_ORIGINS = 256,              /* unused ones beyond are forgotten */
+    MAX_ORIGINS = 1024,             /* unused ones beyond are forgotten */
     MAX_IDLE = 256,                 /* easy handles kept per client */
     MAX_ADDRESSES = 8,
     CURL_DNS_CACHE_S = 600,
@@ -170,6 +170,19 @@ struct origin *origin_get(struct net_client *c, const struct net_target *target)
     return o;
 }
 
+/* One allocation: the node, then its text. */
+static void forget_addresses(struct origin *o)
+{
+    enum { TEXT_MAX = 40 };
+    if (!o->addresses.data)
+        return;
+    struct curl_slist *node = xmalloc(sizeof *node + TEXT_MAX);
+    node->data = (char *)(node + 1);
+    snprintf(node->data, TEXT_MAX, "-%s:%u", o->pool, o->target.port);
+    node->next = o->client->forgotten;
+    o->client->forgotten = node;
+}
+
 void origin_free(struct origin *o)
 {
     assert(o->calls == 0);
@@ -185,6 +198,7 @@ void origin_free(struct origin *o)
     }
     TAILQ_REMOVE(&o->client->origins, o, link);
     o->client->origin_count--;
+    forget_addresses(o);
     clear_target(&o->target);
     tls_client_unref(o->tls);
     free(o->addresses.data);
@@ -417,6 +431,37 @@ void origin_connect(struct net_call *call)
     call_watch(call, call->connect_ms);
     if (!o->lookup)
         start_lookup(o);
+}
+
+void origin_load_addresses(struct net_call *call)
+{
+    struct origin *o = call->origin;
+    if (clock_mono_ns() < o->loaded_until_ns)
+        return;
+    call->loads_addresses = true;
+    call->forgotten = TAKE(call->client->forgotten);
+    struct curl_slist *list = call->forgotten ? call->forgotten : &o->addresses;
+    struct curl_slist *last = call->forgotten;
+    while (last && last->next)
+        last = last->next;
+    if (last)
+        last->next = &o->addresses;
+    curl_easy_setopt(call->easy, CURLOPT_RESOLVE, list);
+}
+
+void origin_unload_addresses(struct net_call *call)
+{
+    struct curl_slist *node = call->forgotten;
+    if (!node)
+        return;
+    /* Curl has read the list, unless the call was cut off before; then it would next time. */
+    curl_easy_setopt(call->easy, CURLOPT_RESOLVE, &call->origin->addresses);
+    while (node != &call->origin->addresses) {
+        struct curl_slist *next = node->next;
+        free(node);
+        node = next;
+    }
+    call->forgotten = NULL;
 }
 
 void origin_distrust(struct origin *o)

@@ -42,6 +42,11 @@ struct net_call *origin_take_call(struct origin *o);
 void origin_give_call(struct net_call *call);
 /* Launch the call, now or when the addresses are there. */
 void origin_connect(struct net_call *call);
+/* Give curl the origin's addresses along with the call, unless it has them; and take back those of
+ * origins that are gone. */
+void origin_load_addresses(struct net_call *call);
+/* The call has ended: curl is done with what it was given, or must not look at it any more. */
+void origin_unload_addresses(struct net_call *call);
 /* The addresses did not work: ask anew next time. */
 void origin_distrust(struct origin *o);
 void origin_free(struct origin *o);

@@ -2,6 +2,7 @@
 /* Backends that refuse, hang, reset, lie, talk garbage: each gets its own name. */
 #include "harness.h"
 #include <netinet/in.h>
+#include "net/internal.h"
 
 static char heard[65536];
 static const char *answer;
@@ -258,6 +259,29 @@ static void test_no_connection(void **state)
     outcome_clear(&o);
 }
 
+/* More origins than are remembered, over and over: old ones are forgotten, none is mixed up. */
+static void test_many_origins(void **state)
+{
+    struct server s;
+    answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    server_start(&s, script_answer);
+    for (int i = 0; i < 2400; i++) {
+        char host[16];
+        snprintf(host, sizeof host, "127.0.%d.%d", i % 1200 / 200 + 1, i % 200 + 1);
+        struct net_target t = plain_target(s.port);
+        bool good = i % 300 == 0;
+        t.host = good ? "127.0.0.1" : host;
+        struct outcome o;
+        fetch_get(*state, &t, "/", &o);
+        assert_int_equal(o.failure.error, good ? 0 : NET_CONNECTION_REFUSED);
+        outcome_clear(&o);
+    }
+    assert_true(((struct world *)*state)->client->origin_count <= 1024);
+    world_close(state);
+    server_stop(&s);
+    world_open(state);
+}
+
 /* A listener whose queue is full lets no further connection through. */
 static void test_connect_timeout(void **state)
 {
@@ -321,6 +345,7 @@ int main(void)
         TEST(test_trickle_is_no_silence),
         TEST(test_slow_guest),
         TEST(test_no_connection),
+        TEST(test_many_origins),
         TEST(test_connect_timeout),
         TEST(test_unknown_name),
         TEST(test_environment_proxy_is_ignored),
