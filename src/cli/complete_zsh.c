@@ -40,7 +40,8 @@ static void action(struct buf *to, enum cli_comp comp, const char *choices)
     } else if (comp == COMP_NONE) {
         buf_add_char(to, ' ');
     } else {
-        buf_printf(to, "_edgectl_values %s", complete_kind_name(comp));
+        /* The blank keeps _arguments from putting options of its own before the argument. */
+        buf_printf(to, " _edgectl_values %s", complete_kind_name(comp));
     }
 }
 

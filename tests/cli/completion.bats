@@ -107,3 +107,36 @@ seats" ]
     edgectl _complete template ''
     expect_in "$output" rust
 }
+
+# What zsh lists after a line, in a terminal of its own.
+zsh_lists() {
+    mkdir -p zfunc
+    "$EDGECTL" completion zsh >zfunc/_edgectl
+    PATH=$(dirname "$EDGECTL"):$PATH timeout 30 zsh -f -c '
+        zmodload zsh/zpty
+        # Reads what the terminal shows until it has shown $1 in a row with what follows it.
+        await() {
+            local part; shown=
+            while [[ $shown != *$1* ]]; do
+                zpty -r t part || return 1
+                shown+=$part
+            done
+        }
+        zpty t zsh -f -i
+        zpty -w t "PS1=; stty -echo; fpath=($PWD/zfunc \$fpath); autoload -U compinit; compinit -u -D"
+        zpty -w t "zstyle \":completion:*\" verbose no; bindkey \"^I\" list-choices; print -r rea\dy"
+        await "rea\\dy"
+        zpty -w -n t "$1"$'"'\\t'"'
+        await "$2"
+        print -r -- "$shown"
+        zpty -d t
+    ' zsh "$1" "$2"
+}
+
+@test "completion: zsh lists commands, options and values" {
+    command -v zsh >/dev/null || skip "zsh is not installed"
+    zsh_lists "edgectl kv " put
+    zsh_lists "edgectl kv get --st" state
+    zsh_lists "edgectl completion " fish
+    zsh_lists "edgectl init --template " rust
+}
