@@ -76,11 +76,13 @@ static int split_addr(const char *addr, char **ret_host, uint16_t *ret_port, str
     unsigned long n = strtoul(port, &end, 10);
     if (*port < '0' || *port > '9' || *end || n > 65535) {
         err_set(err, ERR_USAGE, "'%s' is not an address", addr);
-        err_hint(err, "--addr takes HOST:PORT, for example 127.0.0.1:7676; port 0 picks a free one");
+        err_hint(err,
+                 "--addr takes HOST:PORT, for example 127.0.0.1:7676; port 0 picks a free one");
         return -ERR_USAGE;
     }
     *ret_port = (uint16_t)n;
-    *ret_host = colon && colon != addr ? xstrndup(addr, (size_t)(colon - addr)) : xstrdup("127.0.0.1");
+    bool has_host = colon && colon != addr;
+    *ret_host = has_host ? xstrndup(addr, (size_t)(colon - addr)) : xstrdup("127.0.0.1");
     return 0;
 }
 
@@ -277,7 +279,8 @@ static const struct cli_opt opts[] = {
             "keep KV data, secrets and overrides here (.edgectl beside the manifest)"),
     OPT_INT(struct dev_args, 0, "max-requests", max_requests, "n", 1, 100000,
             "requests served at once; the rest queue (1000)"),
-    OPT_FLAG(struct dev_args, 0, "tls", tls, "serve HTTPS with a certificate of the local authority"),
+    OPT_FLAG(struct dev_args, 0, "tls", tls,
+             "serve HTTPS with a certificate of the local authority"),
     OPT_FLAG(struct dev_args, 0, "no-watch", no_watch, "do not build or reload when files change"),
     OPT_INT(struct dev_args, 0, "workers", workers, "n", 1, 256, "event loops (one per core)"),
     OPT_END,

@@ -133,7 +133,8 @@ static void request_json(struct buf *b, const struct server_request *r)
     if (r->cut)
         json_object_set_new(event, "cut", json_true());
     if (went_wrong(&r->outcome)) {
-        json_object_set_new(event, "cause", json_text(r->outcome.message, strlen(r->outcome.message)));
+        json_object_set_new(event, "cause",
+                            json_text(r->outcome.message, strlen(r->outcome.message)));
         if (r->outcome.backtrace)
             json_object_set_new(event, "backtrace",
                                 json_text(r->outcome.backtrace, strlen(r->outcome.backtrace)));
@@ -177,7 +178,8 @@ static void request_text(const struct dev_log *log, struct buf *b, const struct 
     buf_printf(b, "%s ", r->method);
     add_visible(b, path_of(r->uri), strlen(path_of(r->uri)));
     if (r->status)
-        buf_printf(b, " %s%d%s", status_color(log, r->status), r->status, log->color ? "\033[0m" : "");
+        buf_printf(b, " %s%d%s", status_color(log, r->status), r->status,
+                   log->color ? "\033[0m" : "");
     else
         buf_add_str(b, " no answer");
     buf_printf(b, " %.1f ms, %llu hostcalls%s\n", (double)r->took_ns / 1e6,
@@ -234,7 +236,8 @@ static void on_unsupported(void *env, const char *module, const char *name)
         add_json(&b, json_pack("{s:s, s:s, s:s}", "event", "unsupported", "module", module, "name",
                                name));
     else
-        buf_printf(&b, "edgectl: the guest calls %s.%s, which is not emulated here\n", module, name);
+        buf_printf(&b, "edgectl: the guest calls %s.%s, which is not emulated here\n", module,
+                   name);
     flush(log, &b);
 }
 
@@ -252,7 +255,8 @@ struct server_watch dev_log_watch(struct dev_log *log)
 void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *m)
 {
     if (log->json) {
-        out_json(log->out, json_pack("{s:s, s:s, s:s}", "event", "ready", "url", url, "app", m->name));
+        out_json(log->out, json_pack("{s:s, s:s, s:s}", "event", "ready", "url", url, "app",
+                                     m->name));
         out_flush(log->out);
         return;
     }

@@ -10,6 +10,7 @@
  * or edge.yaml or fastly.toml found here, or, with a module and no manifest at all, none. A module
  * that is named takes the place of the manifest's artifact. Every problem is printed; then the
  * error is left empty. */
-must_use int project_load(struct cli *cli, const char *module, struct manifest **ret, struct err *err);
+must_use int project_load(struct cli *cli, const char *module, struct manifest **ret,
+                          struct err *err);
 
 #endif

@@ -13,7 +13,8 @@ must_use int file_make_dirs(const char *path, struct err *err);
  * is larger than max bytes or no regular file. */
 must_use int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err);
 /* Write beside, sync, rename: readers see the old content or the new, whole. -ERR_IO. */
-must_use int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
+must_use int file_write(const char *path, const void *data, size_t len, mode_t mode,
+                        struct err *err);
 /* Directory for caches that can be lost: $XDG_CACHE_HOME/edgectl or ~/.cache/edgectl, then `name`;
  * made if missing. NULL when it cannot be had; the caller frees. */
 char *file_cache_dir(const char *name);

@@ -67,7 +67,8 @@ const struct manifest_backend *guest_backend(struct guest *g, const char *name, 
 
 /* --- getters --- */
 
-static enum hc_status lookup(struct instance *in, const uint64_t *a, const struct manifest_backend **ret)
+static enum hc_status lookup(struct instance *in, const uint64_t *a,
+                             const struct manifest_backend **ret)
 {
     uint8_t *name;
     TRY(mem_bytes(in, a[0], a[1], &name));
@@ -75,7 +76,8 @@ static enum hc_status lookup(struct instance *in, const uint64_t *a, const struc
     return *ret ? HC_OK : HC_INVAL;
 }
 
-static enum hc_status lookup_dynamic(struct instance *in, const uint64_t *a, struct dynamic_backend **ret)
+static enum hc_status lookup_dynamic(struct instance *in, const uint64_t *a,
+                                     struct dynamic_backend **ret)
 {
     const struct manifest_backend *b;
     TRY(lookup(in, a, &b));
@@ -248,8 +250,8 @@ struct record {
 };
 
 /* Text of min..max bytes at (pointer, length) fields; *ret is a copy. */
-static enum hc_status text_field(const struct record *r, unsigned offset, uint32_t min, uint32_t max,
-                                 char **ret)
+static enum hc_status text_field(const struct record *r, unsigned offset, uint32_t min,
+                                 uint32_t max, char **ret)
 {
     uint32_t ptr, len;
     TRY(record_u32(r->in, r->ptr, offset, &ptr));
@@ -275,7 +277,8 @@ static enum hc_status tls_field(const struct record *r, unsigned offset, uint32_
     return *ret <= TLS_VERSION_MAX ? HC_OK : HC_INVAL;
 }
 
-static enum hc_status read_tls_names(const struct record *r, uint32_t mask, struct manifest_backend *b)
+static enum hc_status read_tls_names(const struct record *r, uint32_t mask,
+                                     struct manifest_backend *b)
 {
     cleanup(free_p) char *sni = NULL;
     if (mask & OPT_CERT_HOSTNAME)
@@ -352,7 +355,8 @@ static enum hc_status read_config(const struct record *r, uint32_t mask, struct 
     return HC_OK;
 }
 
-static enum hc_status read_target(struct instance *in, uint64_t ptr, uint64_t len, struct manifest_backend *b)
+static enum hc_status read_target(struct instance *in, uint64_t ptr, uint64_t len,
+                                  struct manifest_backend *b)
 {
     cleanup(free_p) char *target = NULL;
     struct uri_host host;

@@ -35,10 +35,10 @@ void guest_doc_man(struct buf *to)
                    ".SH NAME\nedgectl-hostcalls \\- what a guest may import\n.SH DESCRIPTION\n",
                EDGECTL_VERSION);
     buf_printf(to,
-               "A guest is a core WebAssembly module that exports _start and memory, and imports the "
-               "Fastly Compute hostcalls and WASI preview 1. All %zu functions below can be linked; "
-               "%zu work as on the edge. A call that is unsupported here returns status 5, and "
-               "\\fBedgectl dev\\fR names it once.\n.SH HOSTCALLS\n",
+               "A guest is a core WebAssembly module that exports _start and memory, and imports "
+               "the Fastly Compute hostcalls and WASI preview 1. All %zu functions below can be "
+               "linked; %zu work as on the edge. A call that is unsupported here returns status "
+               "5, and \\fBedgectl dev\\fR names it once.\n.SH HOSTCALLS\n",
                count, full);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || strcmp(calls[i].module, calls[i - 1].module) != 0)

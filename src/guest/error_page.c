@@ -60,8 +60,8 @@ void error_page_show(struct exchange *ex, int status, const char *title, const c
         write_html(&page, title, detail, hint);
     else
         write_text(&page, title, detail, hint);
-    exchange_respond_text(ex, status, html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8",
-                          buf_str(&page));
+    const char *type = html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8";
+    exchange_respond_text(ex, status, type, buf_str(&page));
 }
 
 static const char *hint_for(const struct instance_outcome *out)

@@ -13,7 +13,8 @@ static atomic_ullong sandboxes;
 
 /* --- apps --- */
 
-struct guest_app *guest_app_new(struct module *module, struct manifest *manifest, struct world *world)
+struct guest_app *guest_app_new(struct module *module, struct manifest *manifest,
+                                struct world *world)
 {
     struct guest_app *app = xnew(struct guest_app);
     atomic_init(&app->refs, 1);
@@ -264,7 +265,8 @@ int32_t guest_park(struct guest *g, const uint64_t *args, instance_resume_fn *re
     return instance_park(g->in, resume);
 }
 
-int32_t guest_park_for(struct guest *g, const uint64_t *args, int64_t ns, instance_resume_fn *resume)
+int32_t guest_park_for(struct guest *g, const uint64_t *args, int64_t ns,
+                       instance_resume_fn *resume)
 {
     int32_t status = guest_park(g, args, resume);
     timer_start(g->env->loop, &g->wait.timer, ns, on_wait_timer, g);

@@ -26,14 +26,16 @@ struct guest_app {
 };
 
 /* Takes over the caller's references. */
-struct guest_app *guest_app_new(struct module *module, struct manifest *manifest, struct world *world);
+struct guest_app *guest_app_new(struct module *module, struct manifest *manifest,
+                                struct world *world);
 struct guest_app *guest_app_ref(struct guest_app *app);
 void guest_app_unref(struct guest_app *app);
 
 struct guest;
 struct guest_env;
 
-/* Ways to reach those who watch. All are called on the loop's thread; text is not NUL-terminated. */
+/* Ways to reach those who watch. All are called on the loop's thread; `text` has a length, not a
+ * NUL. */
 struct guest_watch {
     /* A message on a log endpoint, or a line of stdout / stderr. */
     void (*log)(void *env, struct guest *g, const char *endpoint, const char *text, size_t len);

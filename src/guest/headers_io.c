@@ -66,7 +66,8 @@ static bool next_name(const void *list, size_t wanted, const char **ret, size_t 
     return false;
 }
 
-enum hc_status headers_names_out(struct instance *in, const struct headers *h, const struct multi_out *out)
+enum hc_status headers_names_out(struct instance *in, const struct headers *h,
+                                 const struct multi_out *out)
 {
     return give_multi(in, out, next_name, h);
 }

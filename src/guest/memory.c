@@ -22,8 +22,8 @@ enum hc_status mem_slot(struct instance *in, uint64_t ptr, unsigned size, uint8_
     return mem_bytes(in, ptr, size, ret);
 }
 
-enum hc_status give_text(struct instance *in, const void *text, size_t len, uint64_t buf, uint64_t buf_len,
-                         uint64_t nwritten_ptr)
+enum hc_status give_text(struct instance *in, const void *text, size_t len, uint64_t buf,
+                         uint64_t buf_len, uint64_t nwritten_ptr)
 {
     uint8_t *to, *nwritten;
     TRY(mem_slot(in, nwritten_ptr, 4, &nwritten));

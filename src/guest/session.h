@@ -156,7 +156,8 @@ void guest_event(void *guest);
 /* Keep the arguments and park. */
 int32_t guest_park(struct guest *g, const uint64_t *args, instance_resume_fn *resume);
 /* As guest_park, with a time limit in ns; g->wait.timed_out tells. */
-int32_t guest_park_for(struct guest *g, const uint64_t *args, int64_t ns, instance_resume_fn *resume);
+int32_t guest_park_for(struct guest *g, const uint64_t *args, int64_t ns,
+                       instance_resume_fn *resume);
 struct guest *guest_ref(struct guest *g);
 void guest_unref(struct guest *g);
 
@@ -198,9 +199,9 @@ static inline uint64_t get_u64(const uint8_t *at)
             return (int32_t)try_status_;           \
     } while (0)
 
-/* Single text out (section 5): copies if it fits, else HC_BUFLEN; nwritten is written both times. */
-enum hc_status give_text(struct instance *in, const void *text, size_t len, uint64_t buf, uint64_t buf_len,
-                         uint64_t nwritten_ptr);
+/* Single text out (section 5): copied if it fits, else HC_BUFLEN; nwritten is written both ways. */
+enum hc_status give_text(struct instance *in, const void *text, size_t len, uint64_t buf,
+                         uint64_t buf_len, uint64_t nwritten_ptr);
 /* Text in: UTF-8, without NUL; *ret is a copy the caller frees. HC_ERROR when it is not UTF-8. */
 enum hc_status take_text(struct instance *in, uint64_t ptr, uint64_t len, char **ret);
 
@@ -213,7 +214,8 @@ enum hc_status give_multi(struct instance *in, const struct multi_out *out, mult
                           const void *list);
 
 /* --- headers of requests, responses and trailers (headers_io.c) --- */
-enum hc_status headers_names_out(struct instance *in, const struct headers *h, const struct multi_out *out);
+enum hc_status headers_names_out(struct instance *in, const struct headers *h,
+                                 const struct multi_out *out);
 enum hc_status headers_values_out(struct instance *in, const struct headers *h, uint64_t name,
                                   uint64_t name_len, const struct multi_out *out);
 /* args: name, name_len, value buffer, its size, nwritten. */

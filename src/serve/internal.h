@@ -27,7 +27,7 @@ struct server {
 struct job {
     struct worker *worker;
     struct exchange *ex;
-    struct guest_app *app;          /* the version when the request came; NULL: it gets the notice */
+    struct guest_app *app;          /* the version when it came; NULL: it gets the notice */
     struct guest *guest;            /* NULL before and after; may still have to take it */
     struct job *next, *prev;        /* in worker->queue or worker->running */
     bool ended, finished;           /* the guest; the answer */

@@ -44,7 +44,8 @@ static bool sealed(const char *path)
         return false;
     off_t length = st.st_size - (off_t)sizeof seal;
     return pread(fd, &seal, sizeof seal, length) == (ssize_t)sizeof seal &&
-           memcmp(seal.magic, SEAL_MAGIC, sizeof seal.magic) == 0 && seal.length == (uint64_t)length;
+           memcmp(seal.magic, SEAL_MAGIC, sizeof seal.magic) == 0 &&
+           seal.length == (uint64_t)length;
 }
 
 wasmtime_module_t *cache_fetch(struct engine *e, const uint8_t key[HASH_SIZE])

@@ -86,7 +86,8 @@ static void describe_end(struct instance *in, const char *reason)
     switch (out->end) {
     case INSTANCE_CPU_LIMIT:
         format_duration(in->cpu_allowance_ns / 1000000, limit);
-        snprintf(out->message, sizeof out->message, "the guest used more than %s of CPU time", limit);
+        snprintf(out->message, sizeof out->message, "the guest used more than %s of CPU time",
+                 limit);
         return;
     case INSTANCE_MEMORY_LIMIT:
         format_size(in->memory_limit, limit);

@@ -34,8 +34,8 @@ bool run_step(struct instance *in)
         in->run = xnew(struct run);
         wasmtime_store_epoch_deadline_callback(in->store, on_epoch, in, NULL);
         wasmtime_context_set_epoch_deadline(in->ctx, 1);
-        in->run->future = wasmtime_instance_pre_instantiate_async(in->module->pre, in->ctx,
-                                                                  &in->handle, &in->trap, &in->error);
+        in->run->future = wasmtime_instance_pre_instantiate_async(
+            in->module->pre, in->ctx, &in->handle, &in->trap, &in->error);
         in->phase = PHASE_STARTING;
     }
     struct run *run = in->run;
@@ -97,7 +97,7 @@ static void call_parking(void *env, wasmtime_caller_t *caller, const wasmtime_va
     struct instance *in = wasmtime_context_get_data(wasmtime_caller_context(caller));
     uint64_t args[HOST_FN_ARGS_MAX];
     for (size_t i = 0; i < n; i++)
-        args[i] = vals[i].kind == WASMTIME_I64 ? (uint64_t)vals[i].of.i64 : (uint32_t)vals[i].of.i32;
+        args[i] = f->params[i] == 'I' ? (uint64_t)vals[i].of.i64 : (uint32_t)vals[i].of.i32;
     next->env = in;
     next->finalizer = NULL;
     int32_t result = run_host_call(in, f, args);
@@ -118,11 +118,11 @@ static void call_parking(void *env, wasmtime_caller_t *caller, const wasmtime_va
 wasmtime_error_t *run_define(wasmtime_linker_t *linker, const struct host_func *f,
                              const wasm_functype_t *type)
 {
+    size_t module_len = strlen(f->module), name_len = strlen(f->name);
     if (f->may_park)
-        return wasmtime_linker_define_async_func(linker, f->module, strlen(f->module), f->name,
-                                                 strlen(f->name), type, call_parking, (void *)f, NULL);
-    return wasmtime_linker_define_func_unchecked(linker, f->module, strlen(f->module), f->name,
-                                                 strlen(f->name), type, run_call_unchecked, (void *)f,
-                                                 NULL);
+        return wasmtime_linker_define_async_func(linker, f->module, module_len, f->name, name_len,
+                                                 type, call_parking, (void *)f, NULL);
+    return wasmtime_linker_define_func_unchecked(linker, f->module, module_len, f->name, name_len,
+                                                 type, run_call_unchecked, (void *)f, NULL);
 }
 #endif

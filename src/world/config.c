@@ -168,7 +168,8 @@ int config_check(const char *key, const char *value, size_t value_len, struct er
     if (!utf8_valid(value, value_len))
         return err_set(err, ERR_USAGE, "the value of config key '%.256s' is not UTF-8 text", key);
     if (too_long(value, value_len, VALUE_MAX_CHARS))
-        return err_set(err, ERR_USAGE, "the value of config key '%.256s' has more than %d characters",
+        return err_set(err, ERR_USAGE,
+                       "the value of config key '%.256s' has more than %d characters",
                        key, VALUE_MAX_CHARS);
     return 0;
 }
