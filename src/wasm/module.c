@@ -229,6 +229,7 @@ int module_load(struct engine *e, const char *path, void *bytes, size_t len,
     if (report.detached) {
         m->bytes = TAKE(s.bytes);
         m->data = TAKE(s.detached);
+        m->image = image_new(m->data);
     }
     report.load_ns = clock_mono_ns() - start;
     if (ret_report)
@@ -250,6 +251,7 @@ void module_unref(struct module *m)
     if (m->pre)
         wasmtime_instance_pre_delete(m->pre);
     wasmtime_module_delete(m->code);
+    image_free(m->image);
     detached_free(m->data);
     free(m->bytes);
     free(m);
