@@ -268,6 +268,12 @@ int tls_client_apply(struct tls_client *tc, void *ssl_ctx)
     return 0;
 }
 
+void tls_client_shut_down(void *ssl)
+{
+    SSL_shutdown(ssl);
+    ERR_clear_error();
+}
+
 const struct tls_client_events *tls_client_events(const struct tls_client *tc)
 {
     return &tc->events;

@@ -27,6 +27,9 @@ void tls_client_unref(struct tls_client *tc);
 /* Configure an SSL_CTX (as void *, so that callers need no OpenSSL header); it keeps a reference
  * until it is freed. 0 or -ERR_FAILURE. */
 int tls_client_apply(struct tls_client *tc, void *ssl_ctx);
+/* Tell the peer that we shall send no more: `ssl` is a connection's SSL, between calls of others on
+ * it. What does not go out at once never does. */
+void tls_client_shut_down(void *ssl);
 /* What went wrong on its connections so far. Callers compare counts before and after. */
 struct tls_client_events {
     unsigned alerts;                /* fatal ones from peers ... */

@@ -150,8 +150,9 @@ void call_end(struct net_call *call, CURLcode code)
 
 /* --- start --- */
 
-static void set_timeouts(struct net_call *call, const struct net_target *t)
+static void set_timeouts(struct net_call *call, const struct net_request *request)
 {
+    const struct net_target *t = request->target;
     call->first_byte_ms = t->first_byte_timeout_ms;
     call->between_bytes_ms = t->between_bytes_timeout_ms;
     call->connect_ms = t->connect_timeout_ms > 0 ? t->connect_timeout_ms : DEFAULT_CONNECT_MS;
@@ -166,7 +167,7 @@ static void set_timeouts(struct net_call *call, const struct net_target *t)
         s->idle_s = idle_s;
         curl_easy_setopt(call->easy, CURLOPT_MAXAGE_CONN, idle_s);
     }
-    bool fresh = t->dont_pool || call->origin->never_pool;
+    bool fresh = t->dont_pool || call->origin->never_pool || request->upgrade;
     if (s->fresh != fresh) {
         s->fresh = fresh;
         curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, (long)fresh);
@@ -190,6 +191,8 @@ static void on_work(void *env)
     }
     if (call->down.quiet)
         response_check_quiet(call);
+    if (call->up.raw && call->up.ended && call->running)
+        request_shut_down(call);
     if (call->up.paused && call->up.readable)
         request_resume(call);
     if (call->down.body && !body_full(call->down.body))
@@ -223,7 +226,7 @@ struct net_call *net_call_start(struct net_client *c, const struct net_request *
     call->done = done;
     call->env = env;
     reset(call, request);
-    set_timeouts(call, request->target);
+    set_timeouts(call, request);
     if (o->is_bad) {
         call_fail(call, &o->bad);
         client_kick(c);

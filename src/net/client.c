@@ -130,10 +130,13 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *env, void *so
     watch(s, wanted | (s->watched & UV_READABLE));
     struct net_call *call = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-    if (wanted & UV_READABLE)
+    if (wanted & UV_READABLE) {
         s->call = call;
-    else if (call && s->call == call)
+        if (call)
+            call->fd = fd;
+    } else if (call && s->call == call) {
         response_quiet(call, fd);
+    }
     /* One that was never read from has failed to connect: curl (7.88) closes, or has closed, such
      * a socket without a word. */
     if (!wanted && !s->call)

@@ -75,10 +75,15 @@ struct net_request {
      * Content-Length or a single Transfer-Encoding "chunked", else ignored. */
     bool manual_framing;
     bool gunzip;                    /* decode gzip, x-gzip; drop Content-Encoding and -Length */
+    /* Ask for this protocol over HTTP/1.1 (RFC 9110 section 7.8), with `headers`; NULL = no. If the
+     * backend answers 101, the response body is what it sends from then on and `body` is what it
+     * gets, as raw bytes, without a time limit on silence; the end of `body` shuts down our sending
+     * side, that of the response body ends both. Any other answer is one without a request body. */
+    const char *upgrade;
 };
 
 struct net_response {
-    int status;                     /* 200..999 */
+    int status;                     /* 200..999, or 101 after an upgrade */
     int version;                    /* 10, 11, 20 */
     struct headers headers;         /* as received, framing too */
     struct body *body;              /* trailers arrive with its end; the net side writes */

@@ -57,6 +57,8 @@ struct upload {
     int64_t left;                   /* bytes still to send, -1 = chunked */
     bool paused, readable, ended, broken;
     bool trailing;                  /* chunked with trailers by curl's callback */
+    bool raw;                       /* for an upgraded connection ... */
+    bool held;                      /* ... which it is not yet */
     /* What went out on a reused connection, for sending again on a fresh one if it turns out to
      * be dead. */
     bool replayable;
@@ -72,7 +74,8 @@ struct download {
     int64_t left;                   /* by Content-Length, -1 = unknown */
     bool in_head, head_done, bodiless, paused;
     bool complete;                  /* all of the body has come, curl may be busy still */
-    bool cut;                       /* curl waits for a body that does not come */
+    bool raw;                       /* of an upgraded connection */
+    bool cut;                       /* curl waits for something that does not come */
     bool quiet;                     /* see response_quiet */
     curl_socket_t quiet_fd;
     const char *broken;             /* why the call gave up on the body */
@@ -96,6 +99,7 @@ struct net_call {
     net_done_fn *done;
     void *env;
     bool waiting, is_ready, running, delivered, gunzip_asked, is_head;
+    curl_socket_t fd;               /* curl reads its answer there; valid from the head on */
     bool loads_addresses;           /* carries CURLOPT_RESOLVE ... */
     struct curl_slist *forgotten;   /* ... with these in front; the last links to the origin's */
     unsigned alerts_before, distrusts_before;   /* struct tls_client_events at the start */
@@ -153,6 +157,10 @@ bool request_spent(const struct net_call *call);
 void request_resume(struct net_call *call);
 /* The request body is not wanted any more. */
 void request_drop_body(struct net_call *call);
+/* The answer to an upgrade is there: bytes may flow, or never will. */
+void request_upgraded(struct net_call *call, bool yes);
+/* All raw bytes are out: the backend is to see the end of them. */
+void request_shut_down(struct net_call *call);
 
 /* --- response.c --- */
 void response_hook(struct net_call *call);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include "base/mem.h"
 #include "net/origin.h"
 
@@ -55,6 +56,8 @@ static bool check(struct net_call *call, const struct net_request *r)
 {
     if (!is_token(r->method, strlen(r->method)))
         return refuse(call, NET_HTTP_PROTOCOL_ERROR, "the request method is not a token");
+    if (r->upgrade && !is_value(r->upgrade, strlen(r->upgrade)))
+        return refuse(call, NET_HTTP_PROTOCOL_ERROR, "the protocol to upgrade to is not valid");
     if (!is_visible(r->path) || (r->path[0] != '/' && strcmp(r->path, "*") != 0))
         return refuse(call, NET_HTTP_REQUEST_URI_INVALID, "the request path is not valid");
     if (r->authority[0] && !is_visible(r->authority))
@@ -151,7 +154,7 @@ static void add_fields(struct net_call *call, const struct net_request *r, bool 
     bool named = headers_get(r->headers, "connection") != NULL;
     for (size_t i = 0; i < r->headers->count; i++) {
         const struct header *h = &r->headers->list[i];
-        if (IS(h, "host") || (!manual && is_framing(h)))
+        if (IS(h, "host") || (!manual && is_framing(h)) || (r->upgrade && IS(h, "expect")))
             continue;
         /* The list of further hop-by-hop names is looked at only if there is one. */
         if (!manual && is_hop_by_hop(named ? r->headers : &(struct headers){0}, h))
@@ -171,7 +174,14 @@ static void set_lines(struct net_call *call, const struct net_request *r, bool m
         lines_forbid(l, "Accept");
     if (call->up.kind == UPLOAD_INLINE && !(r->headers && headers_get(r->headers, "content-type")))
         lines_forbid(l, "Content-Type");
-    if (call->up.kind == UPLOAD_STREAM && !(r->headers && headers_get(r->headers, "expect")))
+    if (r->upgrade) {
+        lines_add(l, "Connection", 10, "Upgrade", 7);
+        lines_add(l, "Upgrade", 7, r->upgrade, strlen(r->upgrade));
+        /* Else curl would send the bytes in chunks. */
+        lines_forbid(l, "Transfer-Encoding");
+    }
+    bool expects = !r->upgrade && r->headers && headers_get(r->headers, "expect");
+    if (call->up.kind == UPLOAD_STREAM && !expects)
         lines_forbid(l, "Expect");
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, lines_link(l));
 }
@@ -237,6 +247,11 @@ static bool take_inline(struct upload *up, int64_t length)
 static bool choose_framing(struct net_call *call, const struct net_request *r)
 {
     struct upload *up = &call->up;
+    if (r->upgrade) {
+        up->kind = UPLOAD_STREAM;
+        up->raw = up->held = true;
+        return false;
+    }
     int64_t length = up->body ? body_known_length(up->body) : 0;
     int64_t wanted;
     bool manual = r->manual_framing && r->headers && manual_length(r->headers, &wanted);
@@ -338,6 +353,10 @@ static size_t on_read(char *to, size_t one, size_t cap, void *env)
     struct upload *up = &call->up;
     cap *= one;
     up->paused = false;
+    if (up->held) {
+        up->paused = true;
+        return CURL_READFUNC_PAUSE;
+    }
     if (!call->down.head_done)
         call_watch(call, call->first_byte_ms);
     if (up->replay_pos < up->replay_len) {
@@ -365,7 +384,32 @@ static size_t on_read(char *to, size_t one, size_t cap, void *env)
         return CURL_READFUNC_ABORT;
     }
     up->ended = true;
+    if (up->raw)
+        loop_defer(call->client->loop, &call->work);
     return 0;
+}
+
+void request_upgraded(struct net_call *call, bool yes)
+{
+    struct upload *up = &call->up;
+    up->held = false;
+    if (!yes) {
+        request_drop_body(call);
+        up->raw = false;
+        up->paused = true;
+    }
+    up->readable = true;
+    loop_defer(call->client->loop, &call->work);
+}
+
+void request_shut_down(struct net_call *call)
+{
+    struct curl_tlssessioninfo *tls = NULL;
+    call->up.raw = false;
+    if (call->origin->tls &&
+        curl_easy_getinfo(call->easy, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls->internals)
+        tls_client_shut_down(tls->internals);
+    shutdown(call->fd, SHUT_WR);
 }
 
 /* Curl (7.88) never takes its trailer state back to the start: a second chunked upload by the same
@@ -447,7 +491,7 @@ static void set_kind(struct net_call *call)
     }
     if (up->kind == UPLOAD_STREAM) {
         curl_easy_setopt(call->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)up->left);
-        up->trailing = up->left < 0 && !call->origin->target.http2;
+        up->trailing = up->left < 0 && !up->raw && !call->origin->target.http2;
         curl_easy_setopt(call->easy, CURLOPT_TRAILERFUNCTION, up->trailing ? on_trailers : NULL);
         curl_easy_setopt(call->easy, CURLOPT_TRAILERDATA, call);
     }

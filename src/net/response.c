@@ -120,18 +120,23 @@ static void head_complete(struct net_call *call)
     d->in_head = false;
     d->head_done = true;
     read_peer(call);
+    d->raw = r->status == 101;
     d->bodiless = call->is_head || r->status == 204 || r->status == 304;
     r->body = body_new();
     d->body = body_ref(r->body);
     body_on_drain(d->body, on_drain, call);
-    d->left = content_length(&r->headers);
-    if (call->gunzip_asked && !d->bodiless && is_gzip(&r->headers)) {
+    d->left = d->raw ? -1 : content_length(&r->headers);
+    if (call->gunzip_asked && !d->raw && !d->bodiless && is_gzip(&r->headers)) {
         d->gunzip = gunzip_new();
         headers_remove(&r->headers, "content-encoding", 16);
         headers_remove(&r->headers, "content-length", 14);
     } else if (d->left >= 0 && !d->bodiless) {
         body_set_length(d->body, (uint64_t)d->left);
     }
+    if (call->up.held)
+        request_upgraded(call, d->raw);
+    if (d->raw)
+        call->between_bytes_ms = 0;
     call_watch(call, call->between_bytes_ms);
     if (d->bodiless || d->left == 0)
         finish_body(call);
@@ -146,9 +151,10 @@ static bool end_of_head(struct net_call *call)
 {
     struct download *d = &call->down;
     struct net_response *r = d->response;
-    if (r->status == 101)
+    bool switched = r->status == 101;
+    if (switched && !call->up.held)
         return refuse(call, NET_HTTP_UPGRADE_FAILED, "the backend switched protocols, unasked");
-    if (r->status < 200) {
+    if (r->status < 200 && !switched) {
         headers_clear(&r->headers);
         d->in_head = false;
         return true;
@@ -318,6 +324,11 @@ void response_quiet(struct net_call *call, curl_socket_t fd)
     bool sending = call->up.kind == UPLOAD_STREAM && !call->up.ended;
     if (!call->running || !sending || !d->head_done || d->complete || d->paused)
         return;
+    if (d->raw) { /* its end: nothing else makes curl stop */
+        d->cut = true;
+        loop_defer(call->client->loop, &call->work);
+        return;
+    }
     d->quiet = true;
     d->quiet_fd = fd;
     loop_defer(call->client->loop, &call->work);
