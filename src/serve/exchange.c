@@ -132,6 +132,30 @@ void exchange_respond(struct exchange *ex, const struct response_head *head, str
     ex->wire->respond(ex, head, body);
 }
 
+const char *exchange_upgrade_wanted(const struct exchange *ex)
+{
+    bool can = ex->wire->upgrade && ex->version == 11 && !body_is_open(ex->body);
+    if (!can || !headers_has_token(&ex->headers, "connection", "upgrade"))
+        return NULL;
+    return headers_get(&ex->headers, "upgrade");
+}
+
+void exchange_upgrade(struct exchange *ex, const struct headers *headers, struct body *to_client,
+                      struct body *from_client)
+{
+    assert(!ex->responded);
+    ex->responded = true;
+    ex->status = 101;
+    if (!ex->gone) {
+        ex->wire->upgrade(ex, headers, to_client, from_client);
+        return;
+    }
+    body_stop(to_client);
+    body_unref(to_client);
+    body_fail(from_client, "the client went away");
+    body_unref(from_client);
+}
+
 void exchange_respond_text(struct exchange *ex, int status, const char *content_type,
                            const char *text)
 {

@@ -53,6 +53,9 @@ struct exchange_wire {
     void (*interim)(struct exchange *ex, int status, const struct headers *headers);
     void (*respond)(struct exchange *ex, const struct response_head *head, struct body *body);
     void (*abort)(struct exchange *ex);
+    /* NULL: it cannot. */
+    void (*upgrade)(struct exchange *ex, const struct headers *headers, struct body *to_client,
+                    struct body *from_client);
     /* The last reference has gone: free wire data. */
     void (*release)(struct exchange *ex);
 };
@@ -114,6 +117,15 @@ void exchange_interim(struct exchange *ex, int status, const struct headers *hea
  * its end, also while the guest still writes to it. A body that breaks cuts the connection.
  * Once per exchange; the handler may go on living after it. */
 void exchange_respond(struct exchange *ex, const struct response_head *head, struct body *body);
+/* The protocol that the client would like to speak instead (its Upgrade field, RFC 9110 section
+ * 7.8), if its connection could be switched now; else NULL. Lives as long as the exchange. */
+const char *exchange_upgrade_wanted(const struct exchange *ex);
+/* Instead of exchange_respond, where exchange_upgrade_wanted: the answer is 101 with these headers
+ * (Connection is added), and the connection carries raw bytes from then on. Takes the caller's
+ * references: the wire reads to_client, whose end is the end of the connection, and writes what the
+ * client sends to from_client. */
+void exchange_upgrade(struct exchange *ex, const struct headers *headers, struct body *to_client,
+                      struct body *from_client);
 /* A short answer made by edgectl itself. */
 void exchange_respond_text(struct exchange *ex, int status, const char *content_type,
                            const char *text);

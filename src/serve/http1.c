@@ -144,6 +144,13 @@ static bool receive_body(struct http1 *h)
     return used > 0;
 }
 
+static bool receive_raw(struct http1 *h)
+{
+    body_write(h->upload, h->cur, h->cur_len);
+    h->cur_len = 0;
+    return false;
+}
+
 static void begin(struct http1 *h, struct exchange *ex)
 {
     ex->client = h->client;
@@ -222,13 +229,18 @@ static bool receive(struct http1 *h)
         return false;
     }
     if (h->upload)
-        return receive_body(h);
+        return h->tunnel ? receive_raw(h) : receive_body(h);
     return !h->ex && !h->closing && receive_head(h);
 }
 
 /* The client has said all it will say, and `cur` is what nothing could be made of. */
 static bool at_eof(struct http1 *h)
 {
+    if (h->upload && h->tunnel) {
+        body_end(h->upload);
+        http1_drop_upload(h, NULL);
+        return false;
+    }
     if (h->upload) {
         teardown(h, true); /* half a request */
         return false;
@@ -338,7 +350,7 @@ static void run(struct http1 *h, char *data, size_t len)
 
 static bool upload_watched(const struct http1 *h)
 {
-    return h->upload && h->reading && !h->continue_due;
+    return h->upload && h->reading && !h->continue_due && !h->tunnel;
 }
 
 /* Before the answer a minimum rate holds. A conversation in both directions only must not die. */
@@ -485,6 +497,7 @@ void http1_broken(struct http1 *h)
 void http1_drain(struct http1 *h)
 {
     h->closing = true;
+    h->cut = h->cut || h->tunnel; /* it would go on for ever */
     run(h, NULL, 0);
 }
 

@@ -89,6 +89,7 @@ struct http1 {
     bool blocked;               /* the transport took less than offered */
     bool eof;                   /* the client sends no more */
     bool hup;                   /* ... or has hung up, maybe with bytes left to read */
+    bool tunnel;                /* after 101: `upload` and `answer` are raw bytes */
     bool deaf;                  /* what arrives cannot be parsed any more: dropped */
     bool served;                /* an answer has been sent whole */
     bool reading;               /* input is watched */
@@ -116,7 +117,7 @@ void http1_hup(struct http1 *h);
 void http1_writable(struct http1 *h);
 void http1_broken(struct http1 *h);
 
-/* Finish what is being answered, then close; idle connections close now. */
+/* Finish what is being answered, then close; idle and upgraded connections close now. */
 void http1_drain(struct http1 *h);
 /* True between requests: nothing would be lost by closing. */
 bool http1_idle(const struct http1 *h);

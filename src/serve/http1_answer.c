@@ -207,6 +207,20 @@ static void wire_respond(struct exchange *ex, const struct response_head *head, 
     http1_schedule(h);
 }
 
+static void wire_upgrade(struct exchange *ex, const struct headers *headers,
+                         struct body *to_client, struct body *from_client)
+{
+    struct http1 *h = ex->wire_data;
+    http1_put_switch(&h->out, headers);
+    h->tunnel = h->closing = true;
+    h->upload = from_client;
+    h->answer = to_client;
+    h->delivery = HTTP1_UNTIL_CLOSE;
+    body_on_drain(from_client, http1_schedule, h);
+    body_on_readable(to_client, http1_schedule, h);
+    http1_schedule(h);
+}
+
 static void wire_abort(struct exchange *ex)
 {
     struct http1 *h = ex->wire_data;
@@ -221,6 +235,7 @@ const struct exchange_wire http1_wire = {
     .interim = wire_interim,
     .respond = wire_respond,
     .abort = wire_abort,
+    .upgrade = wire_upgrade,
 };
 
 /* --- without a handler --- */

@@ -10,7 +10,7 @@ static const struct {
     int status;
     const char *text;
 } reasons[] = {
-    {100, "Continue"}, {102, "Processing"}, {103, "Early Hints"},
+    {100, "Continue"}, {101, "Switching Protocols"}, {102, "Processing"}, {103, "Early Hints"},
     {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {203, "Non-Authoritative Information"},
     {204, "No Content"}, {205, "Reset Content"}, {206, "Partial Content"}, {207, "Multi-Status"},
     {208, "Already Reported"}, {226, "IM Used"},
@@ -238,6 +238,19 @@ void http1_put_interim(struct buf *out, int status, const struct headers *header
 {
     put_status(out, status);
     for (size_t i = 0; headers && i < headers->count; i++)
+        if (sendable(&headers->list[i]) && !hop_by_hop(&headers->list[i], false))
+            put_line(out, &headers->list[i]);
+    buf_add(out, "\r\n", 2);
+}
+
+void http1_put_switch(struct buf *out, const struct headers *headers)
+{
+    long protocol = headers_find(headers, "upgrade", 7, 0);
+    put_status(out, 101);
+    if (protocol >= 0 && sendable(&headers->list[protocol]))
+        put_line(out, &headers->list[protocol]);
+    buf_add(out, "connection: Upgrade\r\n", 21);
+    for (size_t i = 0; i < headers->count; i++)
         if (sendable(&headers->list[i]) && !hop_by_hop(&headers->list[i], false))
             put_line(out, &headers->list[i]);
     buf_add(out, "\r\n", 2);

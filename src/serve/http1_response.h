@@ -12,7 +12,7 @@
 enum http1_delivery {
     HTTP1_COUNTED,          /* Content-Length */
     HTTP1_IN_CHUNKS,        /* Transfer-Encoding: chunked, with trailers */
-    HTTP1_UNTIL_CLOSE,      /* HTTP/1.0 client, length unknown */
+    HTTP1_UNTIL_CLOSE,      /* HTTP/1.0 client, length unknown; raw bytes after 101 */
 };
 
 struct http1_plan {
@@ -33,6 +33,8 @@ void http1_put_head(struct buf *out, const struct response_head *head,
                     const struct http1_plan *plan, int version, const char *date);
 /* Append a 1xx head. `headers` may be NULL. */
 void http1_put_interim(struct buf *out, int status, const struct headers *headers);
+/* Append a 101 head (RFC 9110, 15.2.2), with Upgrade and Connection. */
+void http1_put_switch(struct buf *out, const struct headers *headers);
 /* Append the last chunk and the trailer section. */
 void http1_put_trailers(struct buf *out, const struct headers *trailers);
 

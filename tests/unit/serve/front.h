@@ -258,6 +258,32 @@ static void do_inject(struct job *j)
     job_end(j);
 }
 
+static void on_upgrade_finished(struct exchange *ex)
+{
+    struct job *j = ex->handler_data;
+    j->front->finished++;
+    job_end(j);
+}
+
+/* What comes after the switch goes back; without one, 200. */
+static void do_upgrade(struct job *j)
+{
+    struct headers h = {0};
+    const char *protocol = exchange_upgrade_wanted(j->ex);
+    if (!protocol) {
+        answer(j->ex, 200, text_body("no switch\n"));
+        job_end(j);
+        return;
+    }
+    headers_add_str(&h, "x-test", "yes");
+    headers_add_str(&h, "content-length", "5");
+    headers_add_str(&h, "upgrade", protocol);
+    struct body *both = body_new();
+    j->ex->on_finished = on_upgrade_finished;
+    exchange_upgrade(j->ex, &h, both, body_ref(both));
+    headers_clear(&h);
+}
+
 static void do_wait(struct job *j)
 {
     j->ex->on_gone = on_gone; /* never answers */
@@ -284,6 +310,7 @@ helper void front_begin(void *env, struct exchange *ex)
     } jobs[] = {
         {"/echo", do_echo}, {"/drip", do_drip}, {"/big", do_big}, {"/count", do_count},
         {"/hints", do_hints}, {"/manual", do_manual}, {"/inject", do_inject}, {"/wait", do_wait},
+        {"/upgrade", do_upgrade},
     };
     struct front *f = env;
     struct job *j = xnew(struct job);

@@ -575,6 +575,52 @@ static int stop(void **state)
     return 0;
 }
 
+/* --- connections that stop speaking HTTP --- */
+
+#define UPGRADE GET("/upgrade") "Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+
+static void test_upgrade(void **state)
+{
+    (void)state;
+    int ended, fd = dial(&front);
+    say(fd, UPGRADE "early ");
+    cleanup(free_p) char *head = hear(fd, "early ", &ended);
+    assert_int_equal(strncmp(head, "HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\n"
+                                   "connection: Upgrade\r\nx-test: yes\r\n\r\nearly ", 90), 0);
+    assert_lacks(head, "content-length");
+    say(fd, "GET / HTTP/1.1\r\n\r\n");
+    cleanup(free_p) char *raw = hear(fd, "\r\n\r\n", &ended);
+    assert_string_equal(raw, "GET / HTTP/1.1\r\n\r\n");
+    shutdown(fd, SHUT_WR); /* half an end: the other half follows */
+    cleanup(free_p) char *rest = hear(fd, NULL, &ended);
+    assert_int_equal(ended, 1);
+    assert_string_equal(rest, "");
+    close(fd);
+}
+
+static void test_upgrade_is_for_those_who_ask(void **state)
+{
+    (void)state;
+    expect(GET("/upgrade") END, "HTTP/1.1 200 ");
+    expect("GET /upgrade HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n",
+           "HTTP/1.1 200 ");
+    expect(GET("/upgrade") "Upgrade: echo\r\n" END, "HTTP/1.1 200 ");
+    expect(POST("/upgrade") "Connection: upgrade, close\r\nUpgrade: echo\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 ");
+}
+
+static void test_upgraded_and_gone(void **state)
+{
+    (void)state;
+    int ended, finished = front.finished, fd = dial(&front);
+    say(fd, UPGRADE);
+    cleanup(free_p) char *head = hear(fd, "\r\n\r\n", &ended);
+    struct linger now = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close(fd);
+    wait_for(&front.finished, finished + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,6 +647,9 @@ int main(void)
         cmocka_unit_test(test_nul_bytes),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_a_head_cut_short_is_answered),
+        cmocka_unit_test(test_upgrade),
+        cmocka_unit_test(test_upgrade_is_for_those_who_ask),
+        cmocka_unit_test(test_upgraded_and_gone),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
