@@ -49,7 +49,6 @@ struct dev {
     unsigned workers;
     uv_signal_t sigint, sigterm;
     struct manifest *manifest;
-    bool ready;                     /* it has been served */
     int result;                     /* of the whole command */
     struct err *err;
 };
@@ -139,8 +138,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
     struct dev *d = handle->data;
     (void)signum;
-    if (!d->ready && d->result == 0)
-        d->result = err_set(d->err, ERR_INTERRUPTED, "stopped before the app was served");
     loop_stop(d->loop);
 }
 
@@ -166,7 +163,6 @@ static int open_state(struct dev *d, struct err *err)
 static void on_ready(void *env)
 {
     struct dev *d = env;
-    d->ready = true;
     dev_log_ready(d->log, server_url(d->server), d->manifest);
     if (!d->args->ready_file)
         return;

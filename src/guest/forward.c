@@ -75,17 +75,22 @@ static int gateway_status(const struct net_failure *f)
     }
 }
 
+void forward_failure(struct exchange *ex, const struct net_failure *f,
+                     const struct headers *headers)
+{
+    struct body *body = body_new();
+    body_write(body, f->text, strlen(f->text));
+    body_end(body);
+    exchange_respond(ex, &(struct response_head){.status = gateway_status(f), .headers = headers},
+                     body);
+}
+
 static void deliver_failure(struct pending *p)
 {
     struct headers h = {0};
     headers_add_str(&h, "content-type", "text/plain; charset=utf-8");
     apply_edits(p, &h, true);
-    struct body *body = body_new();
-    body_write(body, p->failure.text, strlen(p->failure.text));
-    body_end(body);
-    exchange_respond(p->ex, &(struct response_head){.status = gateway_status(&p->failure),
-                                                    .headers = &h},
-                     body);
+    forward_failure(p->ex, &p->failure, &h);
     headers_clear(&h);
 }
 

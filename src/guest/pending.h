@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests under way to backends, for send.c (starts them), pending.c (hands their answers to the
- * guest) and forward.c (hands them to the client). */
+ * guest) and forward.c (hands them to the client); what of that redirect.c needs too. */
 #ifndef EDGECTL_GUEST_PENDING_H
 #define EDGECTL_GUEST_PENDING_H
 
@@ -48,5 +48,15 @@ int32_t pending_give(struct instance *in, struct pending *p, const struct answer
 void pending_write_detail(struct instance *in, uint64_t ptr, const struct net_failure *f);
 /* One with `forward` set is ready: answer its client (forward.c). It is used up. */
 void pending_deliver(struct pending *p);
+
+/* What a backend is to src/net; strings are borrowed from it. */
+struct net_target send_target(const struct manifest_backend *b);
+/* Prefix of the backend, then path and query of the absolute `uri`, with one slash between. NULL if
+ * that is no URI. To be freed. */
+char *send_path(const struct manifest_backend *b, const char *uri);
+/* Answer a client with a failure as a gateway does, by 502, 504 or 500 (RFC 9110 section 15.6):
+ * `headers`, and the failure's text as the body. */
+void forward_failure(struct exchange *ex, const struct net_failure *f,
+                     const struct headers *headers);
 
 #endif

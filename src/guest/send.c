@@ -7,7 +7,7 @@
 
 /* --- starting --- */
 
-static struct net_target target_of(const struct manifest_backend *b)
+struct net_target send_target(const struct manifest_backend *b)
 {
     return (struct net_target){
         .tls = b->tls,
@@ -27,8 +27,7 @@ static struct net_target target_of(const struct manifest_backend *b)
     };
 }
 
-/* Prefix of the backend, then path and query of the request, with one slash between. */
-static char *path_for(const struct manifest_backend *b, const char *uri)
+char *send_path(const struct manifest_backend *b, const char *uri)
 {
     struct uri u;
     if (!uri_parse(uri, strlen(uri), &u))
@@ -75,7 +74,7 @@ static void on_done(void *env, struct net_response *response, const struct net_f
 static void call_backend(struct guest *g, struct pending *p, const struct manifest_backend *b,
                          struct guest_request *r, struct body *body)
 {
-    cleanup(free_p) char *path = path_for(b, r->uri);
+    cleanup(free_p) char *path = send_path(b, r->uri);
     cleanup(free_p) char *authority = authority_for(b, r);
     headers_remove(&r->headers, "host", 4);
     struct net_request request = {
@@ -88,7 +87,7 @@ static void call_backend(struct guest *g, struct pending *p, const struct manife
         .manual_framing = r->manual_framing,
         .gunzip = r->gunzip,
     };
-    p->target = target_of(b);
+    p->target = send_target(b);
     p->pass = r->pass;
     p->guest = guest_ref(g);
     p->call = net_call_start(g->env->net, &request, on_done, p);
