@@ -135,6 +135,7 @@ zsh_lists() {
 
 @test "completion: zsh lists commands, options and values" {
     command -v zsh >/dev/null || skip "zsh is not installed"
+    zsh -f -c 'zmodload zsh/zpty; zpty t true' 2>/dev/null || skip "no pseudo terminal here"
     zsh_lists "edgectl kv " put
     zsh_lists "edgectl kv get --st" state
     zsh_lists "edgectl completion " fish
