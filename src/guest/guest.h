@@ -51,12 +51,14 @@ struct guest_watch {
     void *env;
 };
 
-/* The guests of a loop that wait for a further client request. Zero-initialise, then set `again`
- * and env. */
+/* The guests of a loop that wait for a further client request. Zero-initialise, then set `again`,
+ * `changed` and env. */
 struct guest_reuse {
     /* A guest ended, or gave up, before it took the request that it was given: start another guest
      * for it. Takes the reference. */
     void (*again)(void *env, struct exchange *ex);
+    /* Some wait now, or none does any more. May be NULL. */
+    void (*changed)(void *env, bool any);
     void *env;
     struct promise *waiting;        /* reuse.c */
 };

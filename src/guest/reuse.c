@@ -50,6 +50,9 @@ static void leave(struct promise *p)
         p->next->link = p->link;
     p->link = NULL;
     atomic_fetch_sub(&waiting, 1);
+    struct guest_reuse *list = p->g->env->reuse;
+    if (!list->waiting && list->changed)
+        list->changed(list->env, false);
 }
 
 static void on_timeout(void *env)
@@ -71,6 +74,8 @@ static bool join(struct promise *p, struct guest_reuse *list)
         p->next->link = &p->next;
     p->link = &list->waiting;
     list->waiting = p;
+    if (!p->next && list->changed)
+        list->changed(list->env, true);
     return true;
 }
 

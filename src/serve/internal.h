@@ -18,6 +18,7 @@ struct server {
     int max_requests;
     unsigned max_queue;
     atomic_int active;              /* guests at work, on all workers */
+    atomic_ullong waiting;          /* bit i: worker i has guests that wait for another request */
     uv_rwlock_t lock;               /* of the three below */
     struct guest_app *app;
     char *notice_title, *notice_detail;
@@ -45,12 +46,16 @@ struct worker {
     struct listener *listener;
     struct guest_env env;
     struct guest_reuse reuse;
+    bool closing;                   /* no new connections */
     bool stopping;
     uv_thread_t thread;
     bool started;
     int64_t grace_ns;
     struct job_list queue, running;
     atomic_uint queued;             /* length of queue; read by other workers */
+    uv_mutex_t lock;                /* of the next three */
+    int *given;                     /* connections accepted by other workers, for ours to serve */
+    size_t given_count, given_cap;
     uv_prepare_t idle;
 };
 

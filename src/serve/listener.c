@@ -40,6 +40,8 @@ struct listener {
     struct acceptor acceptors[MAX_ADDRESSES];
     size_t count, open;
     size_t max_connections;
+    bool (*elsewhere)(void *env, int fd);
+    void *elsewhere_env;
     int backlog;
     uint16_t port;
     char *authority, *url;
@@ -87,6 +89,8 @@ static void on_connection(uv_poll_t *handle, int status, int events)
         }
         int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            if (l->elsewhere && l->elsewhere(l->elsewhere_env, fd))
+                continue;
             if (idle)
                 tcp_client_drain(idle);
             tcp_client_start(&l->clients, fd);
@@ -334,6 +338,8 @@ int listener_open(struct loop *loop, const struct listener_options *o,
     l->loop = loop;
     l->backlog = o->backlog ? o->backlog : DEFAULT_BACKLOG;
     l->max_connections = o->max_connections ? o->max_connections : DEFAULT_CONNECTIONS;
+    l->elsewhere = o->elsewhere;
+    l->elsewhere_env = o->elsewhere_env;
     l->clients.room = xmalloc(TCP_CLIENT_ROOM);
     l->clients.on_close = on_client_closed;
     l->clients.http = (struct http1_env){
@@ -382,6 +388,14 @@ const char *listener_url(const struct listener *l)
 size_t listener_connections(const struct listener *l)
 {
     return l->clients.count;
+}
+
+void listener_adopt(struct listener *l, int fd)
+{
+    if (l->closing)
+        close(fd);
+    else
+        tcp_client_start(&l->clients, fd);
 }
 
 static void on_grace_over(void *env)

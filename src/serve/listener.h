@@ -23,6 +23,10 @@ struct listener_options {
     const struct http1_deadlines *deadlines;    /* NULL: http1_default_deadlines; copied */
     struct tls_server *tls;         /* HTTPS by this one, outliving the listener; NULL: HTTP */
     const struct listener *join;    /* share its address and port; host and port are not read */
+    /* Asked for each accepted connection, before anything is read: true if another listener gets
+     * it, by listener_adopt on its own thread. NULL: never. */
+    bool (*elsewhere)(void *env, int fd);
+    void *elsewhere_env;
 };
 
 /* Begins to accept. -ERR_NETWORK: the address does not resolve or cannot be bound; a busy port is
@@ -34,6 +38,10 @@ uint16_t listener_port(const struct listener *l);
 /* "http://127.0.0.1:7676" (or https), with the host asked for. Lives as long as the listener. */
 const char *listener_url(const struct listener *l);
 size_t listener_connections(const struct listener *l);
+
+/* Serve a connection that another listener has accepted: takes over the descriptor. On the loop's
+ * thread. */
+void listener_adopt(struct listener *l, int fd);
 
 /* Stop accepting; idle connections close now, the others after their answer, all after grace_ns.
  * Then `done` (may be NULL) is called and the listener is gone. Once, on the loop's thread. */

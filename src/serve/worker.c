@@ -3,6 +3,7 @@
  * room, and tells the watcher how it went. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "serve/internal.h"
@@ -137,6 +138,64 @@ static bool reuse(struct worker *w, struct job *j)
     return true;
 }
 
+/* --- a connection for a guest that waits on another worker --- */
+
+static uint64_t bit(const struct worker *w)
+{
+    return w->index < 64 ? UINT64_C(1) << w->index : 0;
+}
+
+static void on_reuse_changed(void *env, bool any)
+{
+    struct worker *w = env;
+    if (any && !w->closing)
+        atomic_fetch_or(&w->server->waiting, bit(w));
+    else
+        atomic_fetch_and(&w->server->waiting, ~bit(w));
+}
+
+static void adopt_given(void *env)
+{
+    struct worker *w = env;
+    uv_mutex_lock(&w->lock);
+    cleanup(free_p) int *fds = TAKE(w->given);
+    size_t count = w->given_count;
+    w->given_count = w->given_cap = 0;
+    uv_mutex_unlock(&w->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (w->listener)
+            listener_adopt(w->listener, fds[i]);
+        else
+            close(fds[i]);
+    }
+}
+
+static void give(struct worker *to, int fd)
+{
+    uv_mutex_lock(&to->lock);
+    if (to->given_count == to->given_cap) {
+        to->given_cap = to->given_cap * 2 + 4;
+        to->given = xreallocarray(to->given, to->given_cap, sizeof *to->given);
+    }
+    to->given[to->given_count++] = fd;
+    uv_mutex_unlock(&to->lock);
+    loop_post(to->loop, adopt_given, to);
+}
+
+/* The kernel spreads connections over the workers, but a guest can only take requests of its own
+ * one's. A hint: the guest may have been taken by the time the request is read. */
+static bool on_accepted(void *env, int fd)
+{
+    struct worker *w = env;
+    uint64_t waiting = atomic_load_explicit(&w->server->waiting, memory_order_relaxed);
+    if (!waiting || w->reuse.waiting || w->closing)
+        return false;
+    give(w->server->workers[__builtin_ctzll(waiting)], fd);
+    return true;
+}
+
+/* --- places --- */
+
 static bool take_place(struct server *s)
 {
     if (atomic_fetch_add(&s->active, 1) < s->max_requests)
@@ -241,11 +300,14 @@ int worker_new(struct server *s, unsigned index, struct worker **ret, struct err
     w->server = s;
     w->index = index;
     w->loop = loop_new();
+    uv_mutex_init(&w->lock);
     struct listener_options options = {
         .host = o->host,
         .port = o->port,
         .tls = o->tls,
         .join = index ? s->workers[0]->listener : NULL,
+        .elsewhere = on_accepted,
+        .elsewhere_env = w,
     };
     struct exchange_handler handler = {on_request, w};
     int r = listener_open(w->loop, &options, &handler, &w->listener, err);
@@ -253,7 +315,7 @@ int worker_new(struct server *s, unsigned index, struct worker **ret, struct err
         worker_free(w);
         return r;
     }
-    w->reuse = (struct guest_reuse){.again = on_again, .env = w};
+    w->reuse = (struct guest_reuse){.again = on_again, .changed = on_reuse_changed, .env = w};
     w->env = (struct guest_env){
         .loop = w->loop,
         .net = net_client_new(w->loop),
@@ -306,6 +368,8 @@ static void on_closed(void *env)
 static void begin_stop(void *env)
 {
     struct worker *w = env;
+    w->closing = true;
+    on_reuse_changed(w, false);
     listener_close(w->listener, w->grace_ns, on_closed, w);
 }
 
@@ -327,5 +391,9 @@ void worker_free(struct worker *w)
         net_client_free(w->env.net);
     kv_reader_close(w->env.view.kv);
     loop_free(w->loop);
+    for (size_t i = 0; i < w->given_count; i++)
+        close(w->given[i]);
+    free(w->given);
+    uv_mutex_destroy(&w->lock);
     free(w);
 }

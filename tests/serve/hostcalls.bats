@@ -95,6 +95,13 @@ all_ok() {
     done
 }
 
+@test "a waiting guest gets connections that another worker accepts" {
+    serve c/life --workers 2
+    for want in {1..6} {1..6} {1..6} 1 2; do
+        [ "$(curl -s -m 10 "$url/reuse")" = "request $want of this instance" ]
+    done
+}
+
 @test "promises of further requests" {
     serve c/life --workers 1
     all_ok "$url/promises"
