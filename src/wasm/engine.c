@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "base/mem.h"
 #include "wasm/internal.h"
 
@@ -16,6 +17,7 @@ enum {
     TABLE_KEEP_RESIDENT = 64 << 10,
     STACK_KEEP_RESIDENT = 32 << 10,
     TABLE_ELEMENTS_MAX = 98765,             /* the peer's limit */
+    POOL_EXTRA_BYTES = 64 << 20,            /* per instance: guards, stack, table, and some more */
 };
 
 static const uint64_t DEFAULT_MEMORY_MAX = 128 << 20;
@@ -78,13 +80,24 @@ static void set_pool(wasm_config_t *config, unsigned instances, uint64_t memory_
     wasmtime_pooling_allocation_config_delete(pool);
 }
 
-static wasm_config_t *make_config(unsigned instances, uint64_t memory_max)
+/* Is there address space for the pool, with that much for each instance? Wasmtime panics when
+ * there is not. */
+static bool room_for(unsigned instances, uint64_t each)
+{
+    size_t size = instances * (each + POOL_EXTRA_BYTES);
+    void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at != MAP_FAILED && munmap(at, size) == 0;
+}
+
+static wasm_config_t *make_config(unsigned instances, uint64_t memory_max, bool compact)
 {
     wasm_config_t *config = wasm_config_new();
     wasmtime_config_epoch_interruption_set(config, true);
     wasmtime_config_max_wasm_stack_set(config, WASM_STACK_BYTES);
     wasmtime_config_async_stack_size_set(config, FIBER_STACK_BYTES);
     wasmtime_config_strategy_set(config, WASMTIME_STRATEGY_CRANELIFT);
+    if (compact)
+        wasmtime_config_memory_reservation_set(config, memory_max);
     set_pool(config, instances, memory_max);
     return config;
 }
@@ -94,14 +107,17 @@ int engine_new(const struct engine_options *options, struct engine **ret, struct
     struct engine *e = xnew(struct engine);
     unsigned instances = options->instances ? options->instances : DEFAULT_INSTANCES;
     e->memory_max = options->memory_max ? options->memory_max : DEFAULT_MEMORY_MAX;
-    e->wasm = wasm_engine_new_with_config(make_config(instances, e->memory_max));
-    if (!e->wasm) {
+    /* All that 32 bits can address, so that code need not check; or, where address space is
+     * limited (ulimit -v, ThreadSanitizer), only what a memory may become. */
+    e->compact = !room_for(instances, UINT64_C(1) << 32);
+    if (e->compact && !room_for(instances, e->memory_max)) {
         free(e);
         err_set(err, ERR_LIMIT, "cannot reserve memory for %u instances", instances);
-        err_hint(err, "lower the number of requests at once, or raise the limit on address space "
-                      "(ulimit -v)");
+        err_hint(err, "lower the number of requests at once (--max-requests), or raise the limit "
+                      "on address space (ulimit -v)");
         return -ERR_LIMIT;
     }
+    e->wasm = wasm_engine_new_with_config(make_config(instances, e->memory_max, e->compact));
     e->funcs = options->funcs;
     e->func_count = options->func_count;
     e->cache_dir = options->cache_dir ? xstrdup(options->cache_dir) : NULL;

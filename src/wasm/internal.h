@@ -17,6 +17,7 @@ struct engine {
     const struct host_func *funcs;
     size_t func_count;
     uint64_t memory_max;
+    bool compact;                   /* code checks bounds: little address space */
     char *cache_dir;                /* NULL = no cache */
     /* The epoch ticker: a thread that interrupts running guests every TICK_MS, and sleeps while
      * none has run lately. */
