@@ -49,6 +49,7 @@ struct dev {
     unsigned workers;
     uv_signal_t sigint, sigterm;
     struct manifest *manifest;
+    bool ready;                     /* it has been served */
     int result;                     /* of the whole command */
     struct err *err;
 };
@@ -138,6 +139,8 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
     struct dev *d = handle->data;
     (void)signum;
+    if (!d->ready && d->result == 0)
+        d->result = err_set(d->err, ERR_INTERRUPTED, "stopped before the app was served");
     loop_stop(d->loop);
 }
 
@@ -163,6 +166,7 @@ static int open_state(struct dev *d, struct err *err)
 static void on_ready(void *env)
 {
     struct dev *d = env;
+    d->ready = true;
     dev_log_ready(d->log, server_url(d->server), d->manifest);
     if (!d->args->ready_file)
         return;

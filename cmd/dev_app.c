@@ -31,6 +31,8 @@ struct dev_app {
     struct load *load;              /* under way */
     bool again;                     /* load once more when it is done */
     bool served;                    /* some version is in the server */
+    struct world *world;            /* of the newest version */
+    struct timer look;              /* for errors of the stores */
     uv_process_t compiler;
     bool compiling;
     bool from_compiler;             /* the load under way was asked for by the compiler's end */
@@ -104,6 +106,26 @@ static void load_now(uv_work_t *work)
         l->result = guest_app_new(module, manifest_ref(l->manifest), world);
 }
 
+static const int64_t LOOK_NS = 500000000;
+
+static void look(void *env)
+{
+    struct dev_app *a = env;
+    struct err err;
+    if (a->world && world_take_error(a->world, &err))
+        dev_log_error(a->o.log, &err);
+    timer_start(a->o.loop, &a->look, LOOK_NS, look, a);
+}
+
+static void use_world(struct dev_app *a, struct world *world)
+{
+    const struct err *warning;
+    for (size_t i = 0; !a->from_compiler && (warning = world_warning(world, i)); i++)
+        dev_log_warning(a->o.log, warning);
+    world_unref(a->world);
+    a->world = world_ref(world);
+}
+
 static void load_failed(struct dev_app *a, struct load *l)
 {
     if (!a->served && !a->o.watch) {
@@ -123,6 +145,7 @@ static void load_done(uv_work_t *work, int status)
     if (l->r < 0) {
         load_failed(a, l);
     } else {
+        use_world(a, l->result->world);
         server_set_app(a->o.server, TAKE(l->result));
         server_set_notice(a->o.server, NULL, NULL);
         if (a->served && !a->from_compiler)
@@ -238,6 +261,7 @@ struct dev_app *dev_app_new(const struct dev_app_options *options, struct manife
     a->o = *options;
     a->manifest = manifest_ref(m);
     a->restart = (struct task){.fn = restart, .env = a};
+    timer_start(a->o.loop, &a->look, LOOK_NS, look, a);
     start_builder(a);
     return a;
 }
@@ -252,12 +276,14 @@ void dev_app_free(struct dev_app *a)
     if (!a)
         return;
     task_cancel(&a->restart);
+    timer_stop(&a->look);
     builder_free(a->builder);
     stop_compiler(a);
     while (a->load || a->compiling) {
         a->again = false;
         uv_run(loop_uv(a->o.loop), UV_RUN_ONCE);
     }
+    world_unref(a->world);
     manifest_unref(a->manifest);
     free(a);
 }

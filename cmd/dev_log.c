@@ -320,6 +320,11 @@ void dev_log_error(struct dev_log *log, const struct err *err)
     out_error(log->out, err);
 }
 
+void dev_log_warning(struct dev_log *log, const struct err *warning)
+{
+    out_warn(log->out, "%s%s%s", warning->msg, warning->hint[0] ? "; " : "", warning->hint);
+}
+
 void dev_log_note(struct dev_log *log, const char *text)
 {
     out_note(log->out, "%s", text);

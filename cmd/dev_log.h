@@ -23,6 +23,7 @@ void dev_log_swapped(struct dev_log *log, int64_t took_ns);
 void dev_log_build_started(struct dev_log *log, const char *command, const char *reason);
 void dev_log_build_line(struct dev_log *log, const char *line, size_t len);
 void dev_log_built(struct dev_log *log, int64_t took_ns);
+void dev_log_warning(struct dev_log *log, const struct err *warning);
 void dev_log_error(struct dev_log *log, const struct err *err);
 void dev_log_note(struct dev_log *log, const char *text);
 /* Build output may have colours. */

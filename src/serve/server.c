@@ -70,6 +70,7 @@ static void server_free(struct server *s)
 int server_start(const struct server_options *options, struct guest_app *app, struct server **ret,
                  struct err *err)
 {
+    net_raise_fd_limit();
     struct server *s = xnew(struct server);
     s->options = *options;
     s->app = app;

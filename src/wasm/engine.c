@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "wasm/internal.h"
 
@@ -157,14 +158,36 @@ void engine_free(struct engine *e)
 
 /* --- texts --- */
 
+/* One line from Wasmtime's message and the list of causes below it: "0: first", "1: second". */
+static void join_causes(const char *message, const char *causes, char *line, size_t cap)
+{
+    cleanup(buf_clear) struct buf text = BUF_INIT(4096);
+    buf_add(&text, message, strcspn(message, "\n"));
+    for (const char *at = causes; *at; at += strcspn(at, "\n")) {
+        at += strspn(at, " \n\t");
+        const char *digits = at + strspn(at, "0123456789");
+        if (digits > at && *digits == ':')
+            at = digits + 1 + strspn(digits + 1, " ");
+        if (*at) {
+            buf_add_str(&text, ": ");
+            buf_add(&text, at, strcspn(at, "\n"));
+        }
+    }
+    snprintf(line, cap, "%s", buf_str(&text));
+}
+
 /* Wasmtime prints an error as its message, then "wasm backtrace:" and frames, and "Caused by:"
- * with the reason, which is the part that people want first. */
+ * with the reasons. Of a trap the first reason is all that people want. */
 static void split_text(const char *text, size_t len, char *line, size_t cap, char **ret_backtrace)
 {
     cleanup(free_p) char *copy = xstrndup(text, len);
     char *trace = strstr(copy, "wasm backtrace:");
     char *cause = strstr(copy, "Caused by:");
-    char *first = copy;
+    const char *first = copy;
+    if (cause && !trace) {
+        join_causes(copy, cause + strlen("Caused by:"), line, cap);
+        return;
+    }
     if (cause) {
         first = cause + strlen("Caused by:");
         first += strspn(first, " \n\t");

@@ -146,6 +146,8 @@ void instance_free(struct instance *in)
     if (!in)
         return;
     run_drop(in);
+    if (in->image_mapped)
+        image_unmap(in->module->image, wasmtime_memory_data(in->ctx, &in->memory));
     wasmtime_store_delete(in->store);
     module_unref(in->module);
     free(in->outcome.backtrace);
@@ -163,7 +165,8 @@ static bool fill_memory(struct instance *in, const struct detached *data)
         return false;
     }
     in->mem = wasmtime_memory_data(in->ctx, &in->memory);
-    for (size_t i = 0; i < data->segment_count; i++)
+    in->image_mapped = in->module->image && image_map(in->module->image, in->mem);
+    for (size_t i = 0; !in->image_mapped && i < data->segment_count; i++)
         memcpy(in->mem + data->segments[i].offset, data->segments[i].data, data->segments[i].len);
     return true;
 }

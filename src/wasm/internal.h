@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "wasm/detach.h"
 #include "wasm/engine.h"
+#include "wasm/image.h"
 
 struct engine {
     wasm_engine_t *wasm;
@@ -40,6 +41,7 @@ struct module {
      * points into `bytes`. NULL when the module was compiled whole. */
     struct detached *data;
     uint8_t *bytes;
+    struct image *image;            /* the same as a file to map; NULL if that cannot be had */
 };
 
 /* Text of a Wasmtime error or trap, which is deleted: the reason in `line`; the backtrace, if any,

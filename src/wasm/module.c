@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "wasm/engine.h"
 #include "wasm/internal.h"
 #include "wasm/module_info.h"
@@ -29,7 +30,19 @@ static void source_clear(struct source *s)
     free(s->bytes);
 }
 
-static int check_guest(const struct source *s, struct err *err)
+static int check_memory(const struct engine *e, const struct wasm_limits *memory, struct err *err)
+{
+    char wanted[UNIT_TEXT_MAX], limit[UNIT_TEXT_MAX];
+    uint64_t bytes = memory->min > (e->memory_max >> 16) ? memory->min << 16 : 0;
+    if (bytes == 0)
+        return 0;
+    err_set(err, ERR_BUILD, "the module's memory begins with %s; the limit is %s",
+            format_size(bytes, wanted), format_size(e->memory_max, limit));
+    err_hint(err, "raise limits.memory in the manifest, or link with a smaller --initial-memory");
+    return -ERR_BUILD;
+}
+
+static int check_guest(const struct engine *e, const struct source *s, struct err *err)
 {
     struct module_info info;
     struct err problems[MODULE_PROBLEMS_MAX];
@@ -37,7 +50,10 @@ static int check_guest(const struct source *s, struct err *err)
     if (r < 0)
         return err_wrap(err, r, "%s", s->path);
     size_t n = module_info_problems(&info, problems);
+    r = n == 0 && info.memory_count ? check_memory(e, &info.memory, err) : 0;
     module_info_clear(&info);
+    if (r < 0)
+        return err_wrap(err, r, "%s", s->path);
     if (n == 0)
         return 0;
     if (err) {
@@ -63,13 +79,12 @@ static int to_binary(struct source *s, struct err *err)
     return 0;
 }
 
-/* Takes `bytes`, also on failure: source_clear is always due. */
-static int open_source(struct source *s, const char *path, void *bytes, size_t len, struct err *err)
+/* Path, bytes (now owned) and length of the file are in *s: source_clear is due in any case. */
+static int open_source(const struct engine *e, struct source *s, struct err *err)
 {
-    *s = (struct source){.path = path, .bytes = bytes, .len = len};
     int r = to_binary(s, err);
     if (r == 0)
-        r = check_guest(s, err);
+        r = check_guest(e, s, err);
     return r < 0 ? r : detach_module(s->bytes, s->len, &s->detached, err);
 }
 
@@ -126,8 +141,8 @@ static int get_code(struct engine *e, const struct source *s, wasmtime_module_t 
 int module_precompile(struct engine *e, const char *path, void *bytes, size_t len,
                       struct err *err)
 {
-    cleanup(source_clear) struct source s;
-    int r = open_source(&s, path, bytes, len, err);
+    cleanup(source_clear) struct source s = {.path = path, .bytes = bytes, .len = len};
+    int r = open_source(e, &s, err);
     if (r < 0)
         return r;
     uint8_t key[HASH_SIZE];
@@ -193,9 +208,9 @@ int module_load(struct engine *e, const char *path, void *bytes, size_t len,
                 struct module **ret, struct module_report *ret_report, struct err *err)
 {
     int64_t start = clock_mono_ns();
-    cleanup(source_clear) struct source s;
+    cleanup(source_clear) struct source s = {.path = path, .bytes = bytes, .len = len};
     struct module_report report;
-    int r = open_source(&s, path, bytes, len, err);
+    int r = open_source(e, &s, err);
     if (r < 0)
         return r;
     wasmtime_module_t *code;
@@ -214,6 +229,7 @@ int module_load(struct engine *e, const char *path, void *bytes, size_t len,
     if (report.detached) {
         m->bytes = TAKE(s.bytes);
         m->data = TAKE(s.detached);
+        m->image = image_new(m->data);
     }
     report.load_ns = clock_mono_ns() - start;
     if (ret_report)
@@ -235,6 +251,7 @@ void module_unref(struct module *m)
     if (m->pre)
         wasmtime_instance_pre_delete(m->pre);
     wasmtime_module_delete(m->code);
+    image_free(m->image);
     detached_free(m->data);
     free(m->bytes);
     free(m);

@@ -17,6 +17,7 @@ struct instance {
     wasmtime_instance_t handle;
     wasmtime_memory_t memory;
     bool has_memory;
+    bool image_mapped;              /* over the start of the memory */
     uint8_t *mem;                   /* of the guest, refreshed at each host call */
     size_t mem_len;
     void *user;

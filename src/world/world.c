@@ -30,6 +30,17 @@ int world_open(struct manifest *m, const char *state_dir, struct kv_db *kv,
     return r;
 }
 
+const struct err *world_warning(const struct world *w, size_t i)
+{
+    return secrets_warning(w->secrets, i);
+}
+
+bool world_take_error(struct world *w, struct err *err)
+{
+    return kv_db_take_error(w->kv, err) || configs_take_error(w->configs, err) ||
+           secrets_take_error(w->secrets, err);
+}
+
 struct world *world_ref(struct world *w)
 {
     atomic_fetch_add(&w->refs, 1);

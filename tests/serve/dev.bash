@@ -12,6 +12,19 @@ teardown() {
         kill "$pid" 2>/dev/null || :
         wait "$pid" || :
     done
+    no_report log
+}
+
+# No sanitizer had anything to say in these files.
+no_report() {
+    local file
+    for file; do
+        [ -e "$file" ] || continue
+        ! grep -aqE 'Sanitizer|runtime error:' "$file" || {
+            cat "$file"
+            return 1
+        }
+    done
 }
 
 # The path of a test guest's module; the test is skipped if its compiler is missing.

@@ -35,6 +35,7 @@ teardown_file() {
     # The server is a child of setup_file's shell; it ends soon, or something hangs.
     wait_for 20 gone "$(cat "$HOSTILE/pid")" || status=1
     kill "$(cat "$HOSTILE/silent.pid")"
+    no_report "$HOSTILE/log" || status=1
     return $status
 }
 
@@ -45,6 +46,7 @@ gone() {
 setup() {
     scratch
     pids=()
+    no_report "$HOSTILE/log"
     : >"$HOSTILE/log"
 }
 
