@@ -93,8 +93,10 @@ int32_t hc_http_body_write(struct instance *in, const uint64_t *a)
             return HC_BADF;
         if (body_reader_gone(b))
             return HC_ERROR;
-    } else if ((g->buffered += a[2]) > BUFFERED_MAX) {
-        return HC_LIMITEXCEEDED;
+    } else {
+        if (a[2] > BUFFERED_MAX - g->buffered)
+            return HC_LIMITEXCEEDED;
+        g->buffered += a[2];
     }
     if (a[3] == END_FRONT)
         body_write_front(b, data, a[2]);
