@@ -13,6 +13,8 @@ setup() {
 scratch() {
     : "${EDGECTL:?the path of the binary to test}"
     unset "${!EDGECTL_@}" "${!FASTLY_@}" XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME NO_COLOR
+    # Toolchains and built guests are the user's all the same: guest.bash.
+    export TEST_HOME=${TEST_HOME:-$HOME}
     export HOME=$BATS_TEST_TMPDIR/home LC_ALL=C.UTF-8 TERM=dumb
     mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work"
     cd "$BATS_TEST_TMPDIR/work" || return 1

@@ -30,6 +30,9 @@ func run(m *testing.M) int {
 	if program == "" {
 		program = "edgectl"
 	}
+	if out, err := exec.Command(program, "build").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
 	ready := filepath.Join(state, "url")
 	server := exec.Command(program, "dev", "--addr", "127.0.0.1:0", "--state", state, "--ready-file", ready)
 	server.Env = append(os.Environ(), "ADMIN_TOKEN=test-token")

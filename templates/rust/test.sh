@@ -3,6 +3,7 @@
 set -eu
 cd "$(dirname "$0")"
 EDGECTL=${EDGECTL:-edgectl}
+"$EDGECTL" build
 tmp=$(mktemp -d)
 export ADMIN_TOKEN=test-token
 "$EDGECTL" dev --addr 127.0.0.1:0 --state "$tmp/state" --ready-file "$tmp/url" >"$tmp/log" 2>&1 &

@@ -29,7 +29,7 @@ no_report() {
 
 # The path of a test guest's module; the test is skipped if its compiler is missing.
 guest() {
-    run --separate-stderr "$BATS_TEST_DIRNAME/../guests/build" "$1"
+    run --separate-stderr env HOME="${TEST_HOME:-$HOME}" "$BATS_TEST_DIRNAME/../guests/build" "$1"
     [ "$status" -ne 77 ] || skip "${stderr-}"
     [ "$status" -eq 0 ] || {
         echo "${stderr-}"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A backend for other guests, by path: /echo, /status/N, /slow/MS, /stream/N/MS, /bytes/N, /gzip,
- * /badgzip, /trailers, /cut. */
+/* A backend for other guests, by path: /echo, /count, /status/N, /slow/MS, /stream/N/MS, /bytes/N,
+ * /gzip, /badgzip, /trailers, /cut. */
 #include "edge.h"
 
 static void sleep_ms(unsigned ms)
@@ -30,6 +30,16 @@ static void echo(const struct edge_request *req)
     }
     edge_print(&resp, "\n");
     fastly_http_body_append(resp.body, req->body);
+    edge_send(&resp);
+}
+
+/* Reads all of the request before it answers with its length, unlike /echo. */
+static void count(const struct edge_request *req)
+{
+    size_t len = 0;
+    edge_body_text(req->body, &len);
+    struct edge_response resp = edge_response_new(200);
+    edge_print(&resp, "%zu", len);
     edge_send(&resp);
 }
 
@@ -93,6 +103,8 @@ int main(void)
     unsigned a = 0, b = 0;
     if (strcmp(req.path, "/echo") == 0)
         echo(&req);
+    else if (strcmp(req.path, "/count") == 0)
+        count(&req);
     else if (sscanf(req.path, "/status/%u", &a) == 1)
         edge_respond_text(a, "");
     else if (sscanf(req.path, "/stream/%u/%u", &a, &b) == 2)
