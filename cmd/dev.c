@@ -27,7 +27,12 @@ struct dev_args {
     bool tls, no_watch;
 };
 
-enum { DEFAULT_PORT = 7676, CORE_CACHE_BYTES = 256 << 20, DEFAULT_MEMORY_BYTES = 128 << 20 };
+enum {
+    DEFAULT_PORT = 7676,
+    CA_PEM_MAX = 64 << 10,
+    CORE_CACHE_BYTES = 256 << 20,
+    DEFAULT_MEMORY_BYTES = 128 << 20,
+};
 static const int64_t DEFAULT_CPU_NS = 10000000000, DEFAULT_WALL_NS = 120000000000,
                      GRACE_NS = 2000000000;
 
@@ -43,6 +48,7 @@ struct dev {
     struct server *server;
     char *host;                     /* at which this machine reaches it */
     struct ca *ca;
+    char *ca_pem;
     struct tls_server *tls;
     struct dev_app *app;
     struct dev_log *log;
@@ -92,7 +98,10 @@ static int open_tls(struct dev *d, struct err *err)
     cleanup(free_p) char *dir = ca_default_dir();
     if (!dir)
         return err_set(err, ERR_IO, "no home directory to keep the local certificate authority in");
+    size_t len;
     int r = ca_open(dir, &d->ca, err);
+    if (r == 0)
+        r = file_read(ca_cert_path(d->ca), CA_PEM_MAX, &d->ca_pem, &len, err);
     return r < 0 ? r : tls_server_new(&(struct tls_server_config){.ca = d->ca}, &d->tls, err);
 }
 
@@ -189,7 +198,7 @@ static struct manifest *reread(void *env)
     struct manifest *m;
     struct err err = {0};
     if (project_load(d->cli, d->args->module, &m, &err) == 0) {
-        manifest_serve_at(m, d->host, server_port(d->server));
+        manifest_serve_at(m, d->host, server_port(d->server), d->ca_pem);
         return m;
     }
     if (err.msg[0])
@@ -208,7 +217,7 @@ static int start(struct dev *d, struct err *err)
     r = start_server(d, err);
     if (r < 0)
         return r;
-    manifest_serve_at(d->manifest, d->host, server_port(d->server));
+    manifest_serve_at(d->manifest, d->host, server_port(d->server), d->ca_pem);
     watch_signals(d);
     d->app = dev_app_new(&(struct dev_app_options){
         .loop = d->loop,
@@ -248,6 +257,7 @@ static void stop(struct dev *d)
     manifest_unref(d->manifest);
     free(d->state_dir);
     free(d->host);
+    free(d->ca_pem);
 }
 
 static int run(struct cli *cli, void *args_ptr, struct err *err)

@@ -126,9 +126,15 @@ static void use_world(struct dev_app *a, struct world *world)
     a->world = world_ref(world);
 }
 
+/* Nothing is served, and no edit of a source would change that. */
+static bool is_hopeless(const struct dev_app *a)
+{
+    return !a->served && (!a->o.watch || !a->manifest->build.command);
+}
+
 static void load_failed(struct dev_app *a, struct load *l)
 {
-    if (!a->served && !a->o.watch) {
+    if (is_hopeless(a)) {
         a->o.hopeless(a->o.env, l->r, &l->err);
         return;
     }
@@ -194,10 +200,12 @@ static void on_line(void *env, const char *line, size_t len)
 static void on_failed(void *env, const struct err *err, const char *tail)
 {
     struct dev_app *a = env;
+    if (is_hopeless(a)) {
+        a->o.hopeless(a->o.env, -(int)err->code, err);
+        return;
+    }
     dev_log_error(a->o.log, err);
     server_set_notice(a->o.server, err->msg, tail);
-    if (!a->o.watch && !a->served)
-        a->o.hopeless(a->o.env, -(int)err->code, err);
 }
 
 static void on_artifact(void *env, enum builder_artifact how, int64_t build_ns)

@@ -192,7 +192,7 @@ static void finish(struct load *l)
         l->m->name = xstrdup("app");
 }
 
-void manifest_serve_at(struct manifest *m, const char *host, uint16_t port)
+void manifest_serve_at(struct manifest *m, const char *host, uint16_t port, const char *ca_pem)
 {
     for (size_t i = 0; i < m->backend_count; i++) {
         struct manifest_backend *b = &m->backends[i];
@@ -201,6 +201,13 @@ void manifest_serve_at(struct manifest *m, const char *host, uint16_t port)
         free(b->host);
         b->host = xstrdup(host);
         b->port = port;
+        b->tls = ca_pem != NULL;
+        if (!ca_pem)
+            continue;
+        free(b->ca_pem);
+        b->ca_pem = xstrdup(ca_pem);
+        free(b->cert_host);
+        b->cert_host = xstrdup("localhost");
     }
 }
 

@@ -166,8 +166,9 @@ struct manifest_problems {
 must_use int manifest_load(const char *dir, const char *file, const char *target,
                            struct manifest **ret_manifest, struct manifest_problems *problems);
 /* Tell a manifest that is not shared yet where edgectl's own server listens, for the backends that
- * are paths on it (plain HTTP). Until then they point to port 0, where nothing answers. */
-void manifest_serve_at(struct manifest *m, const char *host, uint16_t port);
+ * are paths on it. `ca_pem`: it speaks TLS, with a certificate for localhost from this authority;
+ * NULL: plain HTTP. Until then they point to port 0, where nothing answers. */
+void manifest_serve_at(struct manifest *m, const char *host, uint16_t port, const char *ca_pem);
 /* For a bare module: no bindings, every host allowed as a dynamic backend. */
 struct manifest *manifest_for_module(const char *module_path);
 struct manifest *manifest_ref(struct manifest *m);
