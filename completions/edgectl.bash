@@ -30,6 +30,7 @@ _edgectl_takes_value() {
     kv\ export:--prefix) kind=none ;;
     kv\ export:--state) kind=dir ;;
     secret\ list:--state) kind=dir ;;
+    secret\ get:--state) kind=dir ;;
     secret\ put:-f | secret\ put:--file) kind=file ;;
     secret\ put:--env) kind=none ;;
     secret\ put:--state) kind=dir ;;
@@ -64,6 +65,7 @@ _edgectl_is_command() {
     kv/export) ;;
     /secret) ;;
     secret/list) ;;
+    secret/get) ;;
     secret/put) ;;
     secret/delete) ;;
     /config) ;;
@@ -93,6 +95,7 @@ _edgectl_options() {
     kv\ import) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ export) words='--prefix --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ list) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    secret\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ put) words='--file --env --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ delete) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     config\ list) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -125,8 +128,10 @@ _edgectl_operand() {
     kv\ import:0) kind=kv ;;
     kv\ import:1) kind=file ;;
     kv\ export:0) kind=kv ;;
-    secret:0) words='list put delete' ;;
+    secret:0) words='list get put delete' ;;
     secret\ list:0) kind=secret ;;
+    secret\ get:0) kind=secret ;;
+    secret\ get:1) kind=none ;;
     secret\ put:0) kind=secret ;;
     secret\ put:1) kind=none ;;
     secret\ delete:0) kind=secret ;;

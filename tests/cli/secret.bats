@@ -107,3 +107,18 @@ expect_hidden() {
     edgectl secret put token --file big
     expect_status 7
 }
+
+@test "secret get: the digest changes with the value, and the value is never shown" {
+    project
+    edgectl secret put token <<<first-value
+    expect_status 0
+    edgectl secret get token
+    expect_status 0
+    before=$output
+    edgectl secret put token <<<second-value
+    edgectl secret get token
+    [ "$output" != "$before" ]
+    [[ $output != *second-value* ]]
+    edgectl secret get no-such-name
+    expect_status 1
+}
