@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
+#include "base/random.h"
 
 static int64_t read_clock(clockid_t id)
 {
@@ -28,15 +26,7 @@ static int64_t real_wall(void *env)
 static void real_random(void *env, void *to, size_t len)
 {
     (void)env;
-    for (char *p = to; len;) {
-        ssize_t n = getrandom(p, len, 0);
-        if (n < 0 && errno != EINTR)
-            abort(); /* Linux has had getrandom since 3.17 */
-        if (n > 0) {
-            p += n;
-            len -= (size_t)n;
-        }
-    }
+    random_real(to, len);
 }
 
 static const struct clock_source real = {real_mono, real_wall, real_random, NULL};
