@@ -161,12 +161,12 @@ static bool next_original(const void *list, size_t i, const char **ret, size_t *
 static int32_t original_names(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
     struct multi_out out = {a[0], a[1], a[2], a[3], a[4]};
-    return give_multi(in, &out, next_original, &ex->original);
+    return give_multi(in, &out, next_original, &ex->headers);
 }
 
 static int32_t original_count(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    return give_u32(in, a[0], (uint32_t)ex->original.count);
+    return give_u32(in, a[0], (uint32_t)ex->headers.count);
 }
 
 /* --- bots: from request headers that a tester sends (x-fastly-bot-*) --- */
@@ -179,7 +179,7 @@ static const char *const bot_kinds[] = {
 
 static int32_t bot_flag(struct instance *in, struct exchange *ex, const char *header, uint64_t ptr)
 {
-    const char *v = headers_get(&ex->original, header);
+    const char *v = headers_get(&ex->headers, header);
     return give_u32(in, ptr, v && (strcmp(v, "1") == 0 || strcasecmp(v, "true") == 0));
 }
 
@@ -195,24 +195,24 @@ static int32_t bot_detected(struct instance *in, struct exchange *ex, const uint
 
 static int32_t bot_verified(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    if (!headers_get(&ex->original, "x-fastly-bot-verified"))
+    if (!headers_get(&ex->headers, "x-fastly-bot-verified"))
         return HC_NONE;
     return bot_flag(in, ex, "x-fastly-bot-verified", a[0]);
 }
 
 static int32_t bot_name(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    return give_string(in, headers_get(&ex->original, "x-fastly-bot-name"), a);
+    return give_string(in, headers_get(&ex->headers, "x-fastly-bot-name"), a);
 }
 
 static int32_t bot_category(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    return give_string(in, headers_get(&ex->original, "x-fastly-bot-category"), a);
+    return give_string(in, headers_get(&ex->headers, "x-fastly-bot-category"), a);
 }
 
 static int32_t bot_category_kind(struct instance *in, struct exchange *ex, const uint64_t *a)
 {
-    const char *v = headers_get(&ex->original, "x-fastly-bot-category");
+    const char *v = headers_get(&ex->headers, "x-fastly-bot-category");
     if (!v)
         return HC_NONE;
     for (uint32_t i = 0; i < ARRAY_LEN(bot_kinds); i++)

@@ -79,7 +79,6 @@ void exchange_unref(struct exchange *ex)
         ex->wire->release(ex);
     free(ex->method);
     headers_clear(&ex->headers);
-    headers_clear(&ex->original);
     body_stop(ex->body); /* a wire that still receives must know that nobody reads */
     body_unref(ex->body);
     exchange_tls_unref(ex->tls);

@@ -71,8 +71,6 @@ struct exchange {
     char *uri;                      /* absolute: scheme://authority/path?query */
     int version;                    /* 10, 11, 20 */
     struct headers headers;
-    struct headers original;        /* as first received: what the handler changes in `headers`
-                                     * does not show here */
     struct body *body;              /* the wire writes, the handler reads; never NULL */
     struct exchange_addr client, server;
     struct exchange_tls *tls;       /* NULL on plain HTTP; the wire gives a reference */

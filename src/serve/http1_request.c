@@ -324,6 +324,5 @@ ssize_t http1_read_head(const char *data, size_t len, const char *scheme, const 
     for (size_t i = 0; i < head.header_count; i++)
         headers_add(&ex->headers, lines[i].name.ptr, lines[i].name.len, lines[i].value.ptr,
                     lines[i].value.len);
-    headers_copy(&ex->original, &ex->headers);
     return used;
 }

@@ -144,7 +144,6 @@ struct loopback *loopback_start(struct loop *loop, const struct exchange_handler
         add_host(&ex->headers, request->uri);
     if (request->headers)
         headers_copy(&ex->headers, request->headers);
-    headers_copy(&ex->original, &ex->headers);
     ex->client = request->client.len ? request->client
                                      : (struct exchange_addr){.octets = {127, 0, 0, 1}, .len = 4};
     ex->server = (struct exchange_addr){.octets = {127, 0, 0, 1}, .len = 4};
