@@ -137,16 +137,16 @@ void guest_drop_handles(struct guest *g)
         item_clear(&g->items.list[i]);
         drop_item(g, it);
     }
-    free(g->items.list);
+    items_clear(&g->items);
     for (uint32_t i = 0; i < g->requests.count; i++)
         guest_request_free(g->requests.list[i]);
-    free(g->requests.list);
+    table_clear(&g->requests);
     for (uint32_t i = 0; i < g->responses.count; i++)
         guest_response_free(g->responses.list[i]);
-    free(g->responses.list);
+    table_clear(&g->responses);
     for (uint32_t i = 0; i < g->endpoints.count; i++)
         free(g->endpoints.list[i]);
-    free(g->endpoints.list);
+    table_clear(&g->endpoints);
     guest_drop_stores(g);
     guest_drop_reuse(g);
 }

@@ -4,14 +4,27 @@
 #include "base/mem.h"
 #include "guest/session.h"
 
+/* The list of a full table, with room for more. `first` is the space within the table. */
+static void *grow(void *list, const void *first, uint32_t *cap, size_t size)
+{
+    uint32_t count = *cap;
+    *cap *= 2;
+    if (list != first)
+        return xreallocarray(list, *cap, size);
+    void *more = xreallocarray(NULL, *cap, size);
+    return memcpy(more, first, count * size);
+}
+
 uint32_t table_add(struct table *t, void *ptr)
 {
     if (t->count == TABLE_MAX)
         return HANDLE_INVALID;
-    if (t->count == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 4;
-        t->list = xreallocarray(t->list, t->cap, sizeof(void *));
+    if (!t->list) {
+        t->list = t->first;
+        t->cap = ARRAY_LEN(t->first);
     }
+    if (t->count == t->cap)
+        t->list = grow(t->list, t->first, &t->cap, sizeof *t->list);
     t->list[t->count] = ptr;
     return t->count++;
 }
@@ -29,15 +42,25 @@ void *table_take(struct table *t, uint64_t handle)
     return ptr;
 }
 
+void table_clear(struct table *t)
+{
+    if (t->list != t->first)
+        free(t->list);
+    t->list = NULL;
+    t->count = t->cap = 0;
+}
+
 uint32_t item_add(struct guest *g, enum item_kind kind, void *ptr)
 {
     struct item_table *t = &g->items;
     if (t->count == TABLE_MAX)
         return HANDLE_INVALID;
-    if (t->count == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 8;
-        t->list = xreallocarray(t->list, t->cap, sizeof *t->list);
+    if (!t->list) {
+        t->list = t->first;
+        t->cap = ARRAY_LEN(t->first);
     }
+    if (t->count == t->cap)
+        t->list = grow(t->list, t->first, &t->cap, sizeof *t->list);
     t->list[t->count] = (struct item){kind, ptr};
     return t->count++;
 }
@@ -58,6 +81,14 @@ struct item *item_get(struct guest *g, uint64_t handle, enum item_kind kind)
 void item_clear(struct item *it)
 {
     *it = (struct item){0};
+}
+
+void items_clear(struct item_table *t)
+{
+    if (t->list != t->first)
+        free(t->list);
+    t->list = NULL;
+    t->count = t->cap = 0;
 }
 
 /* --- bodies --- */

@@ -61,14 +61,17 @@ struct item {
 /* Handles count up from 0 and are never given out twice in a sandbox. */
 enum { TABLE_MAX = 1 << 20 };
 
+/* Tables are embedded, zeroed, and stay where they are: a few entries need no allocation. */
 struct table {
     void **list;                    /* NULL = freed */
     uint32_t count, cap;
+    void *first[2];
 };
 
 struct item_table {
     struct item *list;
     uint32_t count, cap;
+    struct item first[4];
 };
 
 struct pending;
@@ -126,11 +129,14 @@ uint32_t table_add(struct table *t, void *ptr);
 void *table_get(const struct table *t, uint64_t handle);
 /* As table_get, and the handle is invalid after. */
 void *table_take(struct table *t, uint64_t handle);
+/* Free the table, not what its entries point to. */
+void table_clear(struct table *t);
 uint32_t item_add(struct guest *g, enum item_kind kind, void *ptr);
 struct item *item_get(struct guest *g, uint64_t handle, enum item_kind kind);
 /* Any kind but ITEM_NONE. */
 struct item *item_any(struct guest *g, uint64_t handle);
 void item_clear(struct item *it);
+void items_clear(struct item_table *t);
 
 /* A body handle. Behind it is always a held body of the guest's own, so that the guest can write to
  * any body; `source` (may be NULL; takes the reference) is what it starts with, still growing or

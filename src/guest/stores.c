@@ -32,10 +32,10 @@ void guest_drop_stores(struct guest *g)
         config_close(g->stores.list[i]);
     for (uint32_t i = 0; i < g->secrets.count; i++)
         secret_unref(g->secrets.list[i]);
-    free(g->stores.list);
-    free(g->secrets.list);
+    table_clear(&g->stores);
+    table_clear(&g->secrets);
     /* These point into the app's manifest. */
-    free(g->kv_stores.list);
-    free(g->secret_stores.list);
-    free(g->acls.list);
+    table_clear(&g->kv_stores);
+    table_clear(&g->secret_stores);
+    table_clear(&g->acls);
 }
