@@ -11,8 +11,9 @@ BEGIN {
     # Running out of memory aborts: base/mem.h.
     ban("malloc calloc realloc reallocarray strdup strndup asprintf vasprintf", "src/base/mem.c")
     # The world has one clock and one source of randomness: base/clock.h.
-    ban("clock_gettime gettimeofday time clock rand random srand getrandom getentropy uv_now uv_hrtime",
+    ban("clock_gettime gettimeofday time clock rand random srand getentropy uv_now uv_hrtime",
         "src/base/clock.c")
+    ban("getrandom", "src/base/random.c")
     # The library neither prints nor exits; commands print through cli/output.h.
     ban("printf puts putchar perror vprintf fprintf vfprintf fputs fputc putc", "src/cli/output.c")
     ban("exit _exit _Exit quick_exit", "cmd/")
