@@ -227,7 +227,8 @@ static void test_quiet_conversation(void **state)
     struct outcome o;
     server_start(&s, script_echo);
     struct net_target t = plain_target(s.port);
-    t.first_byte_timeout_ms = t.between_bytes_timeout_ms = 50;
+    t.first_byte_timeout_ms = 5000;
+    t.between_bytes_timeout_ms = 50;
     struct body *up = body_new();
     start(*state, &t, up, &o);
     run_for(*state, 200);
