@@ -97,6 +97,10 @@ static wasm_config_t *make_config(unsigned instances, uint64_t memory_max, bool 
     wasmtime_config_max_wasm_stack_set(config, WASM_STACK_BYTES);
     wasmtime_config_async_stack_size_set(config, FIBER_STACK_BYTES);
     wasmtime_config_strategy_set(config, WASMTIME_STRATEGY_CRANELIFT);
+#ifdef EDGE_THREAD_FIBERS
+    /* ThreadSanitizer cannot see what orders the compiler's threads: they are not built for it. */
+    wasmtime_config_parallel_compilation_set(config, false);
+#endif
     if (compact)
         wasmtime_config_memory_reservation_set(config, memory_max);
     set_pool(config, instances, memory_max);
