@@ -113,6 +113,16 @@ static int64_t content_length(const struct headers *h)
     return digits && digits <= 18 && !value[digits] ? strtoll(value, NULL, 10) : -1;
 }
 
+/* RFC 9112, 6.3: who believes one of them lets the other one smuggle. Curl takes the last. */
+static bool lengths_differ(const struct headers *h)
+{
+    long first = headers_find(h, "content-length", 14, 0);
+    for (long i = first; i >= 0; i = headers_find(h, "content-length", 14, (size_t)i + 1))
+        if (strcmp(h->list[i].value, h->list[first].value) != 0)
+            return true;
+    return false;
+}
+
 static void head_complete(struct net_call *call)
 {
     struct download *d = &call->down;
@@ -159,6 +169,8 @@ static bool end_of_head(struct net_call *call)
         d->in_head = false;
         return true;
     }
+    if (lengths_differ(&r->headers))
+        return refuse(call, NET_HTTP_PROTOCOL_ERROR, "the response names two lengths");
     head_complete(call);
     return true;
 }
