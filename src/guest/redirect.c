@@ -2,8 +2,8 @@
 /* fastly_http_req.redirect_to_websocket_proxy: the client is handed over to a backend. Its request
  * goes there, or (v2) the method, path and headers of one that the guest made; the answer comes
  * back as it is. If that is 101, the two have the connection to themselves from then on. The guest
- * hears nothing of all this: it may be over long before. As the reference emulator has it, a backend
- * that does not exist or does not answer is told to the client, not to the guest. */
+ * hears nothing of all this: it may be over long before. As the reference emulator has it, a
+ * backend that does not exist or does not answer is told to the client, not to the guest. */
 #include <stdlib.h>
 #include "base/mem.h"
 #include "guest/error_page.h"
