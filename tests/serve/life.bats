@@ -58,8 +58,9 @@ raw() {
     serve c/life
     { printf one; sleep 0.3; printf two; } |
         curl -s -m 20 -N -T - -H 'expect:' "$url/duplex" -o out &
-    wait_for 5 grep -q one out
-    wait $!
+    local upload=$!
+    wait_for 5 grep -qs one out
+    wait $upload || echo "curl: exit status $?"
     [ "$(cat out)" = onetwo ]
 }
 
