@@ -4,6 +4,7 @@
 load ../lib
 load dev
 
+# The python of the distribution, as its package is.
 tool=$BATS_TEST_DIRNAME/../tools/websocket.py
 
 asking=(-H 'connection: upgrade' -H 'upgrade: websocket' -H 'sec-websocket-version: 13'
