@@ -141,9 +141,13 @@ static void go_on(void *env)
         int n = snprintf(text, sizeof text, "%zu %llu %llx", j->ex->headers.count,
                          (unsigned long long)j->len, (unsigned long long)j->sum);
         buf_printf(&j->run->seen, "%s %s %s\n", j->ex->method, j->ex->uri, text);
-        body_write(b, text, (size_t)n);
-        body_end(b);
-        exchange_respond(j->ex, &(struct response_head){.status = 200, .headers = &none}, b);
+        if (exchange_upgrade_wanted(j->ex)) { /* all that follows comes back */
+            exchange_upgrade(j->ex, &none, b, body_ref(b));
+        } else {
+            body_write(b, text, (size_t)n);
+            body_end(b);
+            exchange_respond(j->ex, &(struct response_head){.status = 200, .headers = &none}, b);
+        }
     }
     job_end(j);
 }
