@@ -151,6 +151,7 @@ static void load_done(uv_work_t *work, int status)
     if (l->r < 0) {
         load_failed(a, l);
     } else {
+        dev_log_loaded(a->o.log, &l->report);
         use_world(a, l->result->world);
         server_set_app(a->o.server, TAKE(l->result));
         server_set_notice(a->o.server, NULL, NULL);

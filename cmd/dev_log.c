@@ -263,6 +263,14 @@ void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *
     out_note(log->out, "%s is served at %s (Ctrl-C ends it)", m->name, url);
 }
 
+void dev_log_loaded(struct dev_log *log, const struct module_report *report)
+{
+    out_detail(log->out, "%s %s in %.1f ms", report->from_cache ? "loaded" : "compiled",
+               report->detached ? "the shared code; the whole module is compiled in the background"
+                                : "the module",
+               (double)report->load_ns / 1e6);
+}
+
 void dev_log_swapped(struct dev_log *log, int64_t took_ns)
 {
     double ms = (double)took_ns / 1e6;

@@ -16,6 +16,8 @@ void dev_log_free(struct dev_log *log);
 struct server_watch dev_log_watch(struct dev_log *log);
 /* The first version is served. */
 void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *m);
+/* With --verbose: how a module was loaded. */
+void dev_log_loaded(struct dev_log *log, const struct module_report *report);
 /* A newer one is, this long after its artifact was there. */
 void dev_log_swapped(struct dev_log *log, int64_t took_ns);
 
