@@ -35,8 +35,9 @@ static void set_up_process(void)
     /* Numbers are written with a point in JSON and YAML, wherever this runs. */
     setlocale(LC_NUMERIC, "C");
     /* Secrets are held in memory: no core files, and where cores are piped to a program, which the
-     * limit does not stop, cores without memory. (PR_SET_DUMPABLE would do both, but takes /proc/self
-     * away from us: the instance pool needs the page map, a busy port its holder's name.) */
+     * limit does not stop, cores without memory. (PR_SET_DUMPABLE would do both, but takes
+     * /proc/self away from us: the instance pool needs the page map, a busy port its holder's
+     * name.) */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     int filter = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
     if (filter >= 0) {

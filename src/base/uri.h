@@ -13,7 +13,7 @@ struct uri {
     size_t scheme_len;
     const char *authority;      /* as written, may hold user info and port; NULL if none */
     size_t authority_len;
-    const char *path;           /* path and query without fragment; begins with '/' or '?', or empty */
+    const char *path;           /* path and query, no fragment; begins with '/' or '?', or empty */
     size_t path_len;
 };
 

@@ -138,12 +138,14 @@ static void write_words(struct buf *to, const struct cli_table *table, const cha
         if (is_next_word(table, i, noun, &word, other))
             described(to, word, word == other ? "more commands" : complete_cmd(table, i)->summary);
     buf_add_str(to, "    )\n"
-                    "    _arguments -C -s -S $specs '1:command:->command' '*::argument:->argument'\n"
+                    "    _arguments -C -s -S $specs '1:command:->command' "
+                    "'*::argument:->argument'\n"
                     "    case $state in\n"
                     "    command) _describe -t commands command commands ;;\n"
                     "    argument) (( $+functions[");
     const char *next = noun ? buf_str(&name) : "_edgectl_cmd";
-    buf_printf(to, "%s_${words[1]//-/_}] )) && %s_${words[1]//-/_} ;;\n    esac\n}\n\n", next, next);
+    buf_printf(to, "%s_${words[1]//-/_}] )) && %s_${words[1]//-/_} ;;\n    esac\n}\n\n", next,
+               next);
     buf_clear(&name);
 }
 

@@ -81,7 +81,8 @@ const char *rule_kv_key(const char *s, size_t len)
         return "a key must be UTF-8 text without NUL";
     if (len >= sizeof acme - 1 && memcmp(s, acme, sizeof acme - 1) == 0)
         return "a key cannot start with .well-known/acme-challenge";
-    if (contains(s, len, "../") || ends_with(s, len, "/..") || (len == 2 && ends_with(s, len, "..")))
+    if (contains(s, len, "../") || ends_with(s, len, "/..") ||
+        (len == 2 && ends_with(s, len, "..")))
         return "a key cannot have a part '..'";
     if (contains(s, len, "./") || ends_with(s, len, "/.") || (len == 1 && s[0] == '.'))
         return "a key cannot have a part '.'";

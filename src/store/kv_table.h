@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The KV tables on one connection: what is stored and how, with none of the guest's rules (those
- * are in world/kv.c). Functions return 1 for found, 0 for not found or done, or a negative error. */
+/* The KV tables on one connection: what is stored and how, with none of the guest's rules
+ * (those are in world/kv.c). Functions return 1 for found, 0 for not found or done, or a negative
+ * error. */
 #ifndef EDGECTL_STORE_KV_TABLE_H
 #define EDGECTL_STORE_KV_TABLE_H
 

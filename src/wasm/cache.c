@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compiled modules on disk, keyed by content. A file is complete or absent: it is written beside,
- * synced and renamed, and ends in a seal with its length and a checksum, so that a file that was cut
- * short or damaged is seen before Wasmtime, which trusts what it maps, gets to it. Another Wasmtime
+ * synced and renamed, and ends in a seal with its length and a checksum, so that a file cut short
+ * or damaged is seen before Wasmtime, which trusts what it maps, gets to it. Another Wasmtime
  * version or other settings make another key; Wasmtime checks that again. */
 #include <errno.h>
 #include <fcntl.h>

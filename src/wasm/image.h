@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first contents of a guest's memory as a file in memory, mapped copy-on-write into each
- * instance of detached code (detach.h): what Wasmtime does by itself for a module compiled whole. */
+ * instance of detached code (detach.h): what Wasmtime does by itself for a module that is compiled
+ * whole. */
 #ifndef EDGECTL_WASM_IMAGE_H
 #define EDGECTL_WASM_IMAGE_H
 

@@ -33,8 +33,8 @@ must_use int world_open(struct manifest *m, const char *state_dir, struct kv_db 
 /* What a user should know of this world's start, item i: a secret without a value ... NULL past
  * the end. */
 const struct err *world_warning(const struct world *w, size_t i);
-/* What went wrong in its stores since the last call, and was not told to anybody but the guest
- * (disk full, a file that was changed and is bad now): true with *err, one at a time. Any thread. */
+/* What went wrong in its stores since the last call, and was told to nobody but the guest (disk
+ * full, a file that was changed and is bad now): true with *err, one at a time. Any thread. */
 bool world_take_error(struct world *w, struct err *err);
 struct world *world_ref(struct world *w);
 /* NULL is allowed. Any thread. */
