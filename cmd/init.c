@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "manifest/manifest.h"
 #include "template/template.h"
@@ -129,17 +127,7 @@ static int write_file(const char *path, const struct buf *text, bool force, stru
         err_hint(err, "--force writes over it");
         return r;
     }
-    cleanup(free_p) char *fresh = xasprintf("%s.new-XXXXXX", path);
-    cleanup(close_p) int fd = mkostemp(fresh, O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, ERR_IO, errno, "cannot make '%s'", path);
-    fchmod(fd, 0644);
-    if (write(fd, text->data, text->len) != (ssize_t)text->len || rename(fresh, path) < 0) {
-        int r = err_sys(err, ERR_IO, errno, "cannot write '%s'", path);
-        unlink(fresh);
-        return r;
-    }
-    return 0;
+    return file_write(path, text->data, text->len, 0644, err);
 }
 
 /* An edge.yaml beside the fastly.toml, which means the same. */

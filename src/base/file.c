@@ -12,20 +12,30 @@
 #include <unistd.h>
 #include "base/mem.h"
 
-int file_make_dirs(const char *path, struct err *err)
+static int make_dir(const char *path, struct err *err)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return err_sys(err, ERR_IO, errno, "cannot make the folder %s", path);
+    return 0;
+}
+
+int file_make_parents(const char *path, struct err *err)
 {
     cleanup(free_p) char *copy = xstrdup(path);
-    for (char *at = copy + 1;; at++) {
-        char c = *at;
-        if (c != '/' && c != '\0')
-            continue;
-        *at = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-            return err_sys(err, ERR_IO, errno, "cannot make the folder %s", copy);
-        *at = c;
-        if (c == '\0')
-            return 0;
+    for (char *slash = copy; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        int r = make_dir(copy, err);
+        if (r < 0)
+            return r;
+        *slash = '/';
     }
+    return 0;
+}
+
+int file_make_dirs(const char *path, struct err *err)
+{
+    int r = file_make_parents(path, err);
+    return r < 0 ? r : make_dir(path, err);
 }
 
 int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err)
@@ -56,14 +66,15 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct 
     return 0;
 }
 
-static bool write_all(int fd, const char *data, size_t len)
+bool file_write_all(int fd, const void *data, size_t len)
 {
+    const char *p = data;
     while (len) {
-        ssize_t n = write(fd, data, len);
+        ssize_t n = write(fd, p, len);
         if (n < 0 && errno != EINTR)
             return false;
         if (n > 0) {
-            data += n;
+            p += n;
             len -= (size_t)n;
         }
     }
@@ -76,7 +87,7 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
     cleanup(close_p) int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return err_sys(err, ERR_IO, errno, "cannot write %s", path);
-    if (write_all(fd, data, len) && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
+    if (file_write_all(fd, data, len) && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
         rename(temp, path) == 0)
         return 0;
     int sys = errno;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 enum {
@@ -171,18 +172,6 @@ char *ca_default_dir(void)
     return home && home[0] == '/' ? xasprintf("%s/.local/share/edgectl/ca", home) : NULL;
 }
 
-static int make_parents(const char *path, struct err *err)
-{
-    cleanup(free_p) char *p = xstrdup(path);
-    for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(p, 0700) < 0 && errno != EEXIST)
-            return err_sys(err, ERR_IO, errno, "cannot make the directory %s", p);
-        *slash = '/';
-    }
-    return 0;
-}
-
 static int write_bio(const char *path, BIO *from, mode_t mode, struct err *err)
 {
     char *data;
@@ -226,7 +215,7 @@ static int write_pair(const char *dir, EVP_PKEY *key, X509 *cert, struct err *er
  * half an authority, and of two processes one wins. */
 static int create(const char *dir, struct err *err)
 {
-    int r = make_parents(dir, err);
+    int r = file_make_parents(dir, err);
     if (r < 0)
         return r;
     cleanup(pkey_free_p) EVP_PKEY *key = new_key();

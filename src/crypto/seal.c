@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/mem.h"
 
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -38,7 +39,7 @@ static int write_key(const char *path, struct err *err)
     cleanup(secret_unref_p) struct secret *made = secret_alloc(KEY_SIZE, &key);
     fill_random(key, KEY_SIZE);
     int r = 0;
-    if (write(fd, key, KEY_SIZE) != KEY_SIZE || fsync(fd) < 0)
+    if (!file_write_all(fd, key, KEY_SIZE) || fsync(fd) < 0)
         r = err_sys(err, ERR_IO, errno, "cannot write the key file %s", path);
     /* A link does not replace: of two that make one at once the first wins, and both read it. */
     else if (link(temp, path) < 0 && errno != EEXIST)

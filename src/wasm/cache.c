@@ -3,7 +3,6 @@
  * synced and renamed, and ends in a seal with its length and a checksum, so that a file cut short
  * or damaged is seen before Wasmtime, which trusts what it maps, gets to it. Another Wasmtime
  * version or other settings make another key; Wasmtime checks that again. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "wasm/internal.h"
 
@@ -109,20 +109,6 @@ wasmtime_module_t *cache_fetch(struct engine *e, const uint8_t key[HASH_SIZE])
     return NULL;
 }
 
-static bool write_all(int fd, const void *data, size_t len)
-{
-    for (const char *p = data; len;) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            p += n;
-            len -= (size_t)n;
-        }
-    }
-    return true;
-}
-
 /* A cache that cannot be written costs time, not correctness: failures are not reported. */
 void cache_store(struct engine *e, const uint8_t key[HASH_SIZE], wasmtime_module_t *code)
 {
@@ -141,7 +127,7 @@ void cache_store(struct engine *e, const uint8_t key[HASH_SIZE], wasmtime_module
         struct seal seal = {.length = data.size,
                             .sum = checksum((const uint8_t *)data.data, data.size)};
         memcpy(seal.magic, SEAL_MAGIC, sizeof seal.magic);
-        if (!write_all(fd, data.data, data.size) || !write_all(fd, &seal, sizeof seal) ||
+        if (!file_write_all(fd, data.data, data.size) || !file_write_all(fd, &seal, sizeof seal) ||
             fsync(fd) != 0 || rename(temp, path) != 0)
             unlink(temp);
     }
