@@ -91,11 +91,6 @@ void body_unref(struct body *b)
     free(b);
 }
 
-void body_unref_p(struct body **b)
-{
-    body_unref(*b);
-}
-
 static void wake_reader(struct body *b)
 {
     if (!b->waiting || !b->readable)

@@ -33,7 +33,6 @@ void body_release(struct body *b, bool open);
 struct body *body_ref(struct body *b);
 /* NULL is allowed. The last reference frees it. */
 void body_unref(struct body *b);
-void body_unref_p(struct body **b);
 
 /* --- writer --- */
 /* Copy bytes to the end (or the front). Always accepted; a polite writer stops while body_full.

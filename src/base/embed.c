@@ -17,12 +17,6 @@ static size_t lower_bound(const char *path)
     return from;
 }
 
-const struct embed_file *embed_find(const char *path)
-{
-    size_t i = lower_bound(path);
-    return i < embed_count && strcmp(embed_files[i].path, path) == 0 ? &embed_files[i] : NULL;
-}
-
 const struct embed_file *embed_under(const char *prefix, size_t *ret_count)
 {
     size_t first = lower_bound(prefix), len = strlen(prefix), end = first;

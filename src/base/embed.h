@@ -16,8 +16,6 @@ struct embed_file {
 extern const struct embed_file embed_files[];
 extern const size_t embed_count;
 
-/* The file of that very path, or NULL. */
-const struct embed_file *embed_find(const char *path);
 /* The files whose path begins with `prefix` ("rust/") stand together: the first of them, and how
  * many; NULL and 0 when there is none. */
 const struct embed_file *embed_under(const char *prefix, size_t *ret_count);

@@ -13,9 +13,9 @@ static bool body_ready(struct body *b)
     return body_peek(b, &data, &len) != BODY_WAIT;
 }
 
-bool item_ready(struct guest *g, struct item *it)
+/* Would a wait for it return at once? */
+static bool is_ready(struct item *it)
 {
-    (void)g;
     switch (it->kind) {
     case ITEM_NONE:
         return false;
@@ -55,7 +55,7 @@ static enum hc_status first_ready(struct instance *in, const uint64_t *a, uint32
         if (!it)
             return HC_BADF;
         /* Later ones are looked at too: a bad handle is an error wherever it stands. */
-        if (*ret_index == TIMED_OUT && item_ready(g, it))
+        if (*ret_index == TIMED_OUT && is_ready(it))
             *ret_index = i;
     }
     return HC_OK;
@@ -104,6 +104,6 @@ int32_t hc_async_io_is_ready(struct instance *in, const uint64_t *a)
     if (!it)
         return HC_BADF;
     TRY(mem_slot(in, a[1], 4, &out));
-    put_u32(out, item_ready(g, it));
+    put_u32(out, is_ready(it));
     return HC_OK;
 }

@@ -130,7 +130,7 @@ static void drop_item(struct guest *g, struct item it)
     }
 }
 
-void guest_drop_handles(struct guest *g)
+static void drop_handles(struct guest *g)
 {
     for (uint32_t i = 0; i < g->items.count; i++) {
         struct item it = g->items.list[i];
@@ -174,7 +174,7 @@ static void finish(struct guest *g, const struct instance_outcome *out)
     answer_for(g, out);
     if (g->env->watch.ended)
         g->env->watch.ended(g->env->watch.env, g, out);
-    guest_drop_handles(g);
+    drop_handles(g);
     instance_free(TAKE(g->in));
     guest_unref(g);
 }

@@ -9,7 +9,7 @@
 /* enum http_version: 0 0.9, 1 1.0, 2 1.1, 3 h2, 4 h3. */
 enum { VERSION_11 = 2, VERSION_MAX = 4 };
 
-struct guest_request *guest_request_new(void)
+static struct guest_request *request_new(void)
 {
     struct guest_request *r = xnew(struct guest_request);
     r->method = xstrdup("GET");
@@ -50,7 +50,7 @@ int32_t hc_http_req_new(struct instance *in, const uint64_t *a)
 {
     uint8_t *out;
     TRY(mem_slot(in, a[0], 4, &out));
-    uint32_t handle = guest_add_request(guest_of(in), guest_request_new());
+    uint32_t handle = guest_add_request(guest_of(in), request_new());
     if (handle == HANDLE_INVALID)
         return HC_LIMITEXCEEDED;
     put_u32(out, handle);

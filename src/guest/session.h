@@ -37,7 +37,6 @@ struct guest_response {
     uint16_t peer_port;
 };
 
-struct guest_request *guest_request_new(void);
 void guest_request_free(struct guest_request *r);
 struct guest_response *guest_response_new(void);
 void guest_response_free(struct guest_response *r);
@@ -251,8 +250,7 @@ static inline struct guest *guest_of(struct instance *in)
 {
     return instance_user(in);
 }
-/* Free everything that the session holds (guest.c calls these at the end). */
-void guest_drop_handles(struct guest *g);
+/* Free what the session holds of one kind (guest.c calls these at the end). */
 void guest_drop_backends(struct guest *g);
 void guest_drop_reuse(struct guest *g);
 /* Another client request has been accepted: CPU and wall time begin anew. */
@@ -265,7 +263,6 @@ void kv_op_drop(struct guest *g, void *op);
 void cache_item_drop(struct guest *g, struct item *it);
 void promise_drop(struct guest *g, void *promise);
 /* Would a wait for it return at once? */
-bool item_ready(struct guest *g, struct item *it);
 bool pending_ready(struct pending *p);
 bool kv_op_ready(void *op);
 bool cache_item_ready(struct item *it);

@@ -77,7 +77,8 @@ static bool has_word(const char *list, const char *name)
     return false;
 }
 
-const struct hostcall *guest_hostcall_find(const char *module, const char *name)
+/* By import name, aliases included; NULL if there is none. */
+static const struct hostcall *find(const char *module, const char *name)
 {
     bool old = strcmp(module, "env") == 0;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
@@ -91,7 +92,7 @@ const struct hostcall *guest_hostcall_find(const char *module, const char *name)
 
 bool guest_hostcall_known(const char *module, const char *name, const char *signature)
 {
-    const struct hostcall *c = guest_hostcall_find(module, name);
+    const struct hostcall *c = find(module, name);
     if (!c || !signature)
         return c != NULL;
     size_t n = strlen(c->params);

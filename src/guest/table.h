@@ -24,8 +24,6 @@ struct hostcall {
 
 /* Every hostcall, then every WASI function. Static. */
 const struct hostcall *guest_hostcalls(size_t *ret_count);
-/* By import name, aliases included; NULL if there is none. */
-const struct hostcall *guest_hostcall_find(const char *module, const char *name);
 /* True if a guest that imports (module, name) with this signature can be linked. `signature`: as in
  * struct hostcall's params, then ':' and "i" or nothing for the result; NULL = any. */
 bool guest_hostcall_known(const char *module, const char *name, const char *signature);

@@ -89,7 +89,8 @@ char *data_json_text(const json_t *json)
     return buf_take(&out);
 }
 
-void data_source_clear(struct manifest_source *s)
+/* Wipes the text: it may be a secret. */
+static void source_clear(struct manifest_source *s)
 {
     if (s->text)
         explicit_bzero(s->text, s->text_len);
@@ -103,7 +104,7 @@ void data_pairs_free(struct manifest_pair *pairs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(pairs[i].key);
-        data_source_clear(&pairs[i].value);
+        source_clear(&pairs[i].value);
     }
     free(pairs);
 }
@@ -113,7 +114,7 @@ void data_kv_entries_free(struct manifest_kv_entry *entries, size_t count)
     for (size_t i = 0; i < count; i++) {
         free(entries[i].key);
         free(entries[i].metadata);
-        data_source_clear(&entries[i].value);
+        source_clear(&entries[i].value);
     }
     free(entries);
 }

@@ -24,7 +24,5 @@ void data_device_add(struct manifest *m, const char *user_agent, char *json);
 
 void data_pairs_free(struct manifest_pair *pairs, size_t count);
 void data_kv_entries_free(struct manifest_kv_entry *entries, size_t count);
-/* Wipes the text. */
-void data_source_clear(struct manifest_source *s);
 
 #endif

@@ -57,11 +57,6 @@ const char *dotenv_get(const struct dotenv *env, const char *name)
     return real ? real : in_file(env, name);
 }
 
-const char *dotenv_name(const struct dotenv *env, size_t index)
-{
-    return env && index < env->count ? env->entries[index].name : NULL;
-}
-
 /* Never quotes the line itself: it may hold a secret. */
 static int bad_line(const struct scan *s, int line, const char *what)
 {

@@ -26,7 +26,5 @@ must_use int dotenv_parse(const char *text, size_t len, const char *file,
 void dotenv_free(struct dotenv *env);
 /* The process's environment wins; then the file. NULL if in neither. `env` may be NULL. */
 const char *dotenv_get(const struct dotenv *env, const char *name);
-/* Names in file order; NULL past the last. */
-const char *dotenv_name(const struct dotenv *env, size_t index);
 
 #endif

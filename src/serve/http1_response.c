@@ -32,7 +32,8 @@ static const struct {
     {511, "Network Authentication Required"},
 };
 
-const char *http1_reason(int status)
+/* "" for a status without a registered phrase. */
+static const char *reason_of(int status)
 {
     if (status == 200)
         return "OK";
@@ -187,7 +188,7 @@ static void put_status(struct buf *out, int status)
     buf_add(out, "HTTP/1.1 ", 9);
     put_number(out, (uint64_t)status);
     buf_add_char(out, ' ');
-    buf_add_str(out, http1_reason(status));
+    buf_add_str(out, reason_of(status));
     buf_add(out, "\r\n", 2);
 }
 

@@ -40,7 +40,5 @@ void http1_put_trailers(struct buf *out, const struct headers *trailers);
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT"; needs 30 bytes. `wall_s`: seconds since 1970. */
 void http1_format_date(char *to, int64_t wall_s);
-/* "" for a status without a registered phrase. */
-const char *http1_reason(int status);
 
 #endif

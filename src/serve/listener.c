@@ -385,11 +385,6 @@ const char *listener_url(const struct listener *l)
     return l->url;
 }
 
-size_t listener_connections(const struct listener *l)
-{
-    return l->clients.count;
-}
-
 void listener_adopt(struct listener *l, int fd)
 {
     if (l->closing)

@@ -37,7 +37,6 @@ must_use int listener_open(struct loop *loop, const struct listener_options *opt
 uint16_t listener_port(const struct listener *l);
 /* "http://127.0.0.1:7676" (or https), with the host asked for. Lives as long as the listener. */
 const char *listener_url(const struct listener *l);
-size_t listener_connections(const struct listener *l);
 
 /* Serve a connection that another listener has accepted: takes over the descriptor. On the loop's
  * thread. */

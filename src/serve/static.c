@@ -35,7 +35,8 @@ static const struct {
     {"zip", "application/zip"}, {"gz", "application/gzip"},
 };
 
-const char *static_media_type(const char *name)
+/* By the name's extension. */
+static const char *media_type(const char *name)
 {
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < ARRAY_LEN(types); i++)
@@ -411,7 +412,7 @@ static void answer(struct exchange *ex, struct file *f)
         headers_add_str(&h, "content-range", all);
         send_head(ex, 416, &h, 0);
     } else {
-        headers_add_str(&h, "content-type", static_media_type(f->path));
+        headers_add_str(&h, "content-type", media_type(f->path));
         headers_add_str(&h, "accept-ranges", "bytes");
         if (kind == RANGE_NONE)
             r = (struct range){0, size - 1};

@@ -18,7 +18,4 @@
  * served; files must be revalidated each time. Looking up is done at once, reading off the loop. */
 bool static_try(const struct manifest_static *sites, size_t count, struct exchange *ex);
 
-/* Media type by the name's extension; application/octet-stream if it is not known. */
-const char *static_media_type(const char *name);
-
 #endif

@@ -39,7 +39,7 @@ enum { DETACHED_PARTS_MAX = 32 };
 
 struct detached {
     bool possible;
-    const char *why_not;            /* static text for `--verbose`; NULL if possible */
+    const char *why_not;            /* static text; NULL if possible */
     uint8_t key[HASH_SIZE];         /* SHA-256 of the code module; of all bytes if not possible */
     uint64_t memory_min_pages;      /* 64 KiB each */
     struct detached_segment *segments;

@@ -58,7 +58,7 @@ static struct config *config_new(void)
     return s;
 }
 
-struct config *config_ref(struct config *s)
+static struct config *config_ref(struct config *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     return s;

@@ -28,7 +28,6 @@ bool configs_take_error(struct configs *c, struct err *err);
 
 /* NULL if the manifest has no such store. Any thread; the caller closes it. */
 struct config *config_open(struct configs *c, const char *name, size_t len);
-struct config *config_ref(struct config *s);
 /* NULL is allowed. */
 void config_close(struct config *s);
 void config_close_p(struct config **s);

@@ -94,14 +94,6 @@ void cache_object_release(struct cache_object *o)
     free(o);
 }
 
-struct cache_object *cache_object_ref(struct cache_object *o)
-{
-    uv_mutex_lock(&o->cache->lock);
-    o->refs++;
-    uv_mutex_unlock(&o->cache->lock);
-    return o;
-}
-
 void cache_object_unref(struct cache_object *o)
 {
     if (!o)

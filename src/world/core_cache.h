@@ -105,7 +105,6 @@ uint64_t core_cache_bytes(struct core_cache *c);
 
 /* --- objects --- */
 
-struct cache_object *cache_object_ref(struct cache_object *o);
 /* NULL is allowed. */
 void cache_object_unref(struct cache_object *o);
 

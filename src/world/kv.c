@@ -118,11 +118,6 @@ void kv_db_close(struct kv_db *db)
     kv_db_unref(db);
 }
 
-void kv_db_close_p(struct kv_db **db)
-{
-    kv_db_close(*db);
-}
-
 /* --- readers --- */
 
 int kv_reader_open(struct kv_db *db, struct loop *loop, struct kv_reader **ret_reader,

@@ -58,7 +58,6 @@ must_use int kv_db_open(const char *dir, struct kv_db **ret_db, struct err *err)
 /* Finishes what is queued, then stops the thread. Before loop_free of any loop with a write under
  * way, and after the readers were closed. NULL is allowed. */
 void kv_db_close(struct kv_db *db);
-void kv_db_close_p(struct kv_db **db);
 /* Why the last KV_INTERNAL_ERROR came (disk full, file damaged ...): true, with *err, when there
  * was one since the last call. Any thread. */
 bool kv_db_take_error(struct kv_db *db, struct err *err);

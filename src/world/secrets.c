@@ -36,7 +36,7 @@ struct secrets {
     bool has_error;
 };
 
-bool secrets_name_valid(const char *name, size_t len)
+static bool name_valid(const char *name, size_t len)
 {
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
@@ -252,14 +252,6 @@ struct secret *secrets_lookup(struct secrets *s, const char *store, size_t store
     return value;
 }
 
-bool secrets_has_store(const struct secrets *s, const char *name, size_t len)
-{
-    for (size_t i = 0; i < s->m->secret_count; i++)
-        if (compare(name, len, s->m->secrets[i].name) == 0)
-            return true;
-    return false;
-}
-
 const struct err *secrets_warning(const struct secrets *s, size_t i)
 {
     return i < s->warning_count ? &s->warnings[i] : NULL;
@@ -287,7 +279,7 @@ static int check_names(const char *store, const char *key, struct err *err)
 {
     const char *const names[] = {store, key};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (secrets_name_valid(names[i], strlen(names[i])))
+        if (name_valid(names[i], strlen(names[i])))
             continue;
         int r = err_set(err, ERR_USAGE, "'%.256s' is not a name for a secret%s", names[i],
                         i == 0 ? " store" : "");

@@ -29,13 +29,9 @@ const struct err *secrets_warning(const struct secrets *s, size_t i);
  * what was read before. Any thread. */
 bool secrets_take_error(struct secrets *s, struct err *err);
 
-/* Does the manifest have that store? Any thread. */
-bool secrets_has_store(const struct secrets *s, const char *name, size_t len);
 /* The value as it is now, with a reference for the caller; NULL if there is none. Any thread. */
 struct secret *secrets_lookup(struct secrets *s, const char *store, size_t store_len,
                               const char *key, size_t key_len);
-
-bool secrets_name_valid(const char *name, size_t len);
 
 /* --- the command line's side --- */
 

@@ -33,8 +33,6 @@ static void values(void **state)
     assert_string_equal(dotenv_get(env, "T_G"), "many\nlines");
     assert_string_equal(dotenv_get(env, "T_H"), "last");
     assert_null(dotenv_get(env, "T_NONE"));
-    assert_string_equal(dotenv_name(env, 1), "T_B");
-    assert_null(dotenv_name(env, 8));
     dotenv_free(env);
 }
 

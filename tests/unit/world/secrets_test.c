@@ -66,8 +66,6 @@ static void values_come_from_where_the_manifest_says(void **state)
     (void)state;
     struct manifest *m = load();
     struct secrets *s = open_all(m);
-    assert_true(secrets_has_store(s, "secrets", 7));
-    assert_false(secrets_has_store(s, "secret", 6));
     assert_secret(s, "literal", "from-manifest");
     assert_secret(s, "variable", "from-env");
     assert_secret(s, "dotenv", "from-dotenv");
