@@ -33,6 +33,7 @@ void guest_app_unref(struct guest_app *app);
 
 struct guest;
 struct guest_env;
+struct pending;
 
 /* Ways to reach those who watch. All are called on the loop's thread; `text` has a length, not a
  * NUL. */
@@ -77,7 +78,12 @@ struct guest_env {
     struct guest_watch watch;
     int64_t cpu_limit_ns, wall_limit_ns;    /* when the manifest has none; 0 = none */
     struct guest_reuse *reuse;      /* NULL: no guest gets a second client request */
+    struct pending *under_way;      /* send.c: what was sent to backends */
 };
+
+/* When all guests are over: cancel what they have sent and nobody waits for any more. Before
+ * net_client_free. */
+void guest_env_cancel(struct guest_env *env);
 
 /* Start a guest on an exchange (takes the caller's reference to it). Never fails: what goes wrong
  * becomes an answer and an outcome. */

@@ -21,6 +21,7 @@ struct edit {
 };
 
 struct pending {
+    struct pending *next, **prev;   /* in guest_env.under_way, while the call runs */
     struct guest *guest;        /* counted while the call runs */
     struct net_call *call;      /* NULL once it is done */
     struct net_response *response;

@@ -54,11 +54,41 @@ static char *authority_for(const struct manifest_backend *b, const struct guest_
     return xstrdup(b->host);
 }
 
+static void enter_list(struct pending **head, struct pending *p)
+{
+    p->next = *head;
+    if (p->next)
+        p->next->prev = &p->next;
+    p->prev = head;
+    *head = p;
+}
+
+static void leave_list(struct pending *p)
+{
+    *p->prev = p->next;
+    if (p->next)
+        p->next->prev = p->prev;
+}
+
+void guest_env_cancel(struct guest_env *env)
+{
+    struct pending *p;
+    while ((p = env->under_way)) {
+        leave_list(p);
+        net_call_cancel(TAKE(p->call));
+        if (p->forward)
+            exchange_unref(p->ex);
+        guest_unref(p->guest);
+        pending_free(p);
+    }
+}
+
 static void on_done(void *env, struct net_response *response, const struct net_failure *failure)
 {
     struct pending *p = env;
     struct guest *g = p->guest;
     p->call = NULL;
+    leave_list(p);
     p->response = response;
     if (failure)
         p->failure = *failure;
@@ -91,6 +121,7 @@ static void call_backend(struct guest *g, struct pending *p, const struct manife
     p->pass = r->pass;
     p->guest = guest_ref(g);
     p->call = net_call_start(g->env->net, &request, on_done, p);
+    enter_list(&g->env->under_way, p);
 }
 
 /* Consumes request and body, whatever comes of it (section 4). */

@@ -387,6 +387,7 @@ void worker_free(struct worker *w)
 {
     if (!w)
         return;
+    guest_env_cancel(&w->env);
     if (w->env.net)
         net_client_free(w->env.net);
     kv_reader_close(w->env.view.kv);
