@@ -112,7 +112,7 @@ TSAN = BUILD=$(BUILD)/tsan OPT='-O1 -g' EXTRA_CFLAGS='-fsanitize=thread -DEDGE_T
 asan: ## build build/asan/edgectl with AddressSanitizer and UBSan
 	$(MAKE) $(ASAN) all
 
-tsan: ## build build/tsan/edgectl with ThreadSanitizer
+tsan: ## build build/tsan/edgectl with TSan
 	$(MAKE) $(TSAN) all
 
 # --- tests ---
@@ -145,15 +145,19 @@ check-built: tests
 check: deps ## install what is missing, build, run every test
 	$(MAKE) -j$(JOBS) check-built
 
-check-san: deps ## every test under AddressSanitizer and UBSan
+check-san: deps ## every test under ASan and UBSan, the served ones under TSan
 	$(MAKE) -j$(JOBS) $(ASAN) check-built
+	$(MAKE) -j$(JOBS) $(TSAN) check-served
 
-check-tsan: deps ## every test under ThreadSanitizer
+check-served: tests
+	BUILD=$(BUILD) tests/run tests/serve/*.bats
+
+check-tsan: deps ## every test under TSan
 	$(MAKE) -j$(JOBS) $(TSAN) check-built
 
-check-fault: deps ## the fault tests at full length: 400 kills, full disks
+check-fault: deps ## the fault tests at full length: 400 kills, full disks, 5,000 requests at once
 	$(MAKE) -j$(JOBS) tests
-	KILLS=400 BUILD=$(BUILD) tests/run tests/fault/*.bats
+	KILLS=400 WAITING=5000 BUILD=$(BUILD) tests/run tests/fault/*.bats tests/serve/load.bats
 
 fuzz: deps ## each fuzzer for T seconds (T=60)
 	$(MAKE) -j$(JOBS) CC=clang-19 BUILD=$(BUILD)/fuzz OPT='-O1 -g' FUZZ_MAIN=-fsanitize=fuzzer \
@@ -223,5 +227,5 @@ help: ## list the targets
 
 -include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:%=%.d) $(TOOL_BIN:%=%.d)
 
-.PHONY: all debug asan tsan tests quick check check-built check-san check-tsan check-fault fuzz \
-        fuzz-built lint demo bench deps deps-build docs check-docs install uninstall clean help FORCE
+.PHONY: all debug asan tsan tests quick check check-built check-served check-san check-tsan \
+        check-fault fuzz fuzz-built lint demo bench deps deps-build docs check-docs install uninstall clean help FORCE
