@@ -58,7 +58,7 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
     void *args = NULL;
     int r = cli_parse(cli, argc, argv, &args, err);
     output_mode_set(cli->out, (struct output_mode){
-        .json = cli->json, .quiet = cli->quiet});
+        .json = cli->json, .quiet = cli->quiet, .verbose = cli->verbose});
     if (r < 0)
         return r;
     if (cli->help)

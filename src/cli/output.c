@@ -235,6 +235,16 @@ void out_note(struct output *o, const char *fmt, ...)
     va_end(ap);
 }
 
+void out_detail(struct output *o, const char *fmt, ...)
+{
+    if (!o->mode.verbose)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    message(o, fmt, ap);
+    va_end(ap);
+}
+
 static void said(struct output *o, const char *fmt, ...) printf_like(2, 3);
 static void said(struct output *o, const char *fmt, ...)
 {

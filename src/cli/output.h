@@ -17,6 +17,7 @@ struct output;
 struct output_mode {
     bool json;              /* --json */
     bool quiet;             /* --quiet: no out_note, no progress */
+    bool verbose;           /* --verbose: out_detail is shown */
 };
 
 /* Writes to the streams, which stay the caller's. Colour is used on a stream that is a terminal,
@@ -49,6 +50,7 @@ void out_table(struct output *o, json_t *rows, const struct out_column *columns)
 
 /* --- messages, stderr; a newline is added --- */
 void out_note(struct output *o, const char *fmt, ...) printf_like(2, 3);
+void out_detail(struct output *o, const char *fmt, ...) printf_like(2, 3);
 /* "edgectl: warning: ..."; shown with --quiet too. */
 void out_warn(struct output *o, const char *fmt, ...) printf_like(2, 3);
 /* The error, its place and its hint; with --json one line {"error": {...}}, on stderr too. */

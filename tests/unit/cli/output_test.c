@@ -65,12 +65,14 @@ static void messages_go_to_stderr_as_far_as_wanted(void **state)
     } cases[] = {
         {{0}, "note 1\nedgectl: warning: w\n"},
         {{.quiet = true}, "edgectl: warning: w\n"},
+        {{.verbose = true}, "note 1\ndetail\nedgectl: warning: w\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct streams s;
         start(&s, cases[i].mode);
         out_printf(s.o, "%s", "payload");
         out_note(s.o, "note %d", 1);
+        out_detail(s.o, "detail");
         out_warn(s.o, "%c", 'w');
         finish(&s, "payload", cases[i].err);
     }
