@@ -29,6 +29,7 @@ struct dev_args {
 
 enum {
     DEFAULT_PORT = 7676,
+    DEFAULT_REQUESTS = 1000,
     CA_PEM_MAX = 64 << 10,
     CORE_CACHE_BYTES = 256 << 20,
     DEFAULT_MEMORY_BYTES = 128 << 20,
@@ -52,7 +53,7 @@ struct dev {
     struct tls_server *tls;
     struct dev_app *app;
     struct dev_log *log;
-    unsigned workers;
+    unsigned workers, max_requests;
     uv_signal_t sigint, sigterm;
     struct manifest *manifest;
     bool ready;                     /* it has been served */
@@ -62,10 +63,15 @@ struct dev {
 
 /* --- starting and stopping --- */
 
-static int make_engine(struct dev *d, const struct dev_args *args, struct err *err)
+static int make_engine(struct dev *d, struct err *err)
 {
     cleanup(free_p) char *dir = file_cache_dir("modules");
-    struct engine_options options = {.instances = (unsigned)args->max_requests, .cache_dir = dir};
+    /* A worker that ends a guest lets the next one begin, maybe on another worker, before the
+     * instance is gone. */
+    struct engine_options options = {
+        .instances = d->max_requests + d->workers,
+        .cache_dir = dir,
+    };
     /* What a later version of the manifest allows beyond this takes effect at the next start. */
     if (d->manifest->limits.memory_bytes > DEFAULT_MEMORY_BYTES)
         options.memory_max = (uint64_t)d->manifest->limits.memory_bytes;
@@ -129,7 +135,7 @@ static int start_server(struct dev *d, struct err *err)
         .port = port,
         .tls = d->tls,
         .workers = d->workers,
-        .max_requests = (unsigned)args->max_requests,
+        .max_requests = d->max_requests,
         .cpu_limit_ns = DEFAULT_CPU_NS,
         .wall_limit_ns = DEFAULT_WALL_NS,
         .kv = d->kv,
@@ -208,7 +214,7 @@ static struct manifest *reread(void *env)
 
 static int start(struct dev *d, struct err *err)
 {
-    int r = make_engine(d, d->args, err);
+    int r = make_engine(d, err);
     if (r < 0)
         return r;
     r = open_state(d, err);
@@ -268,6 +274,7 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     if (r < 0)
         return r;
     d.workers = args->workers ? (unsigned)args->workers : uv_available_parallelism();
+    d.max_requests = args->max_requests ? (unsigned)args->max_requests : DEFAULT_REQUESTS;
     d.loop = loop_new();
     d.log = dev_log_new(cli->out, cli->quiet, d.workers);
     d.result = start(&d, err);
