@@ -12,6 +12,7 @@
 struct handover {
     struct guest *guest;        /* counted: backends live as long */
     struct exchange *ex;
+    struct net_call *call;
     struct net_target target;
     struct body *from_client;   /* after the switch of protocols, if one was asked for */
 };
@@ -27,6 +28,7 @@ static void handover_free(struct handover *h)
 static void on_answer(void *env, struct net_response *response, const struct net_failure *failure)
 {
     struct handover *h = env;
+    h->ex->on_gone = NULL;
     if (failure) {
         struct headers headers = {0};
         headers_add_str(&headers, "content-type", "text/plain; charset=utf-8");
@@ -40,6 +42,14 @@ static void on_answer(void *env, struct net_response *response, const struct net
                          TAKE(response->body));
     }
     net_response_free(response);
+    handover_free(h);
+}
+
+/* The client has left before the backend answered. */
+static void on_gone(struct exchange *ex)
+{
+    struct handover *h = ex->gone_data;
+    net_call_cancel(h->call);
     handover_free(h);
 }
 
@@ -108,7 +118,9 @@ static void start(struct guest *g, const struct manifest_backend *b, const struc
     } else {
         request.body = guest_take_body(g, g->downstream_body);
     }
-    net_call_start(g->env->net, &request, on_answer, h);
+    ex->on_gone = on_gone;
+    ex->gone_data = h;
+    h->call = net_call_start(g->env->net, &request, on_answer, h);
     headers_clear(&headers);
 }
 
@@ -122,7 +134,8 @@ static int32_t hand_over(struct instance *in, const struct guest_request *r, con
     g->promised = true;
     const struct manifest_backend *b = guest_backend(g, name, strlen(name));
     if (b) {
-        start(g, b, r);
+        if (!g->ex->gone)
+            start(g, b, r);
         return HC_OK;
     }
     cleanup(free_p) char *detail =

@@ -88,6 +88,7 @@ struct exchange {
     void (*on_gone)(struct exchange *ex);
     void (*on_finished)(struct exchange *ex);
     void *handler_data;
+    void *gone_data;                /* of whoever has set on_gone */
 };
 
 /* Whoever takes requests. begin gets its own reference, which it unrefs when it is done. */

@@ -16,7 +16,7 @@ hand_over() {
     local scheme=$1
     shift
     /usr/bin/python3 -c "import websockets" 2>/dev/null || skip "no python3-websockets"
-    /usr/bin/python3 "$tool" serve ${tls:+cert.pem key.pem} >backend.out 2>backend.err 3>&- &
+    /usr/bin/python3 "$tool" "${backend:-serve}" ${tls:+cert.pem key.pem} >backend.out 2>backend.err 3>&- &
     pids+=($!)
     wait_for 20 test -s backend.out
     {
@@ -74,6 +74,16 @@ gone_twice() {
     hand_over http
     client die "$url/chat"
     wait_for 10 grep -q 'gone 1006' backend.out
+}
+
+@test "a client that leaves before the backend has answered" {
+    backend=silent
+    hand_over http
+    curl -s -m 60 "${asking[@]}" "$url/chat" 3>&- &
+    local client=$!
+    wait_for 10 grep -q asked backend.out
+    kill "$client"
+    wait_for 10 grep -q left backend.out
 }
 
 @test "answers other than 101, and what the guest hears" {

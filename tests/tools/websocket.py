@@ -3,6 +3,7 @@
 """The two ends of a WebSocket, by the `websockets` package.
 
   websocket.py serve [CERT KEY]         prints its port, serves until killed
+  websocket.py silent                   the same, but never answers; prints `asked` and `left`
   websocket.py talk URL [CA]            a conversation, checked; prints the server's greeting
   websocket.py die URL [CA]             connect, then vanish without a word (TLS: close_notify)
 
@@ -63,6 +64,19 @@ async def serve(cert=None, key=None):
         await stop
 
 
+async def silent():
+    async def wait(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        print("asked", flush=True)
+        await reader.read()
+        print("left", flush=True)
+        writer.close()
+
+    server = await asyncio.start_server(wait, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
 def connect(url, ca):
     context = ssl.create_default_context(cafile=ca) if ca else None
     return websockets.connect(url.replace("http", "ws", 1), ssl=context, max_size=4 * BIG,
@@ -106,4 +120,4 @@ async def die(url, ca=None):
         ws.transport.abort()
 
 
-asyncio.run({"serve": serve, "talk": talk, "die": die}[sys.argv[1]](*sys.argv[2:]))
+asyncio.run({"serve": serve, "silent": silent, "talk": talk, "die": die}[sys.argv[1]](*sys.argv[2:]))
