@@ -35,10 +35,13 @@ struct dev_app {
     struct timer look;              /* for errors of the stores */
     uv_process_t compiler;
     bool compiling;
+    bool compile_next;              /* once the one that was killed has gone */
+    bool stopping;
     bool from_compiler;             /* the load under way was asked for by the compiler's end */
 };
 
 static void start_load(struct dev_app *a);
+static void start_compiler(struct dev_app *a);
 
 /* --- the background compilation --- */
 
@@ -46,13 +49,15 @@ static void on_compiler_closed(uv_handle_t *handle)
 {
     struct dev_app *a = handle->data;
     a->compiling = false;
+    if (a->compile_next && !a->stopping)
+        start_compiler(a);
 }
 
 static void on_compiler_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct dev_app *a = process->data;
     uv_close((uv_handle_t *)process, on_compiler_closed);
-    if (status != 0 || signal != 0)
+    if (status != 0 || signal != 0 || a->stopping)
         return;
     a->from_compiler = true;
     start_load(a);
@@ -60,14 +65,16 @@ static void on_compiler_exit(uv_process_t *process, int64_t status, int signal)
 
 static void stop_compiler(struct dev_app *a)
 {
+    a->compile_next = false;
     if (a->compiling && uv_is_active((uv_handle_t *)&a->compiler))
         uv_process_kill(&a->compiler, SIGKILL);
 }
 
 static void start_compiler(struct dev_app *a)
 {
+    a->compile_next = a->compiling;
     if (a->compiling)
-        return; /* one that was just killed is still going: the next load asks again */
+        return;
     char *args[] = {"edgectl", "_precompile", a->manifest->build.artifact, NULL};
     uv_process_options_t options = {
         .file = "/proc/self/exe",
@@ -160,7 +167,8 @@ static void load_done(uv_work_t *work, int status)
         if (!a->served)
             a->o.ready(a->o.env);
         a->served = true;
-        if (l->report.detached)
+        /* What the compiler left was no use if its load is detached too: not again and again. */
+        if (l->report.detached && !a->from_compiler)
             start_compiler(a);
     }
     a->from_compiler = false;
@@ -284,6 +292,7 @@ void dev_app_free(struct dev_app *a)
 {
     if (!a)
         return;
+    a->stopping = true; /* a compiler that ends well now begins no load: the server has gone */
     task_cancel(&a->restart);
     timer_stop(&a->look);
     builder_free(a->builder);
