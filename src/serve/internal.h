@@ -31,6 +31,7 @@ struct job {
     struct guest_app *app;          /* the version when it came; NULL: it gets the notice */
     struct guest *guest;            /* NULL before and after; may still have to take it */
     struct job *next, *prev;        /* in worker->queue or worker->running */
+    bool queued;                    /* in worker->queue */
     bool ended, finished;           /* the guest; the answer */
     struct instance_outcome outcome;
 };
@@ -66,8 +67,10 @@ void server_show_notice(struct server *s, struct exchange *ex);
 /* Opens the worker's listener (the first one picks the port) and its view of the world. */
 must_use int worker_new(struct server *s, unsigned index, struct worker **ret, struct err *err);
 must_use int worker_run(struct worker *w, struct err *err);
-/* Waits until its thread has ended. */
+/* Begin to stop: no new connections, grace_ns for requests in flight. Any thread. */
 void worker_stop(struct worker *w, int64_t grace_ns);
+/* Wait until its thread has ended. */
+void worker_join(struct worker *w);
 void worker_free(struct worker *w);
 
 #endif

@@ -112,7 +112,10 @@ void server_stop(struct server *s, int64_t grace_ns)
 {
     if (!s)
         return;
+    /* All at once: they share the grace. */
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_stop(s->workers[i], grace_ns);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_join(s->workers[i]);
     server_free(s);
 }

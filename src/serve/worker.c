@@ -26,6 +26,22 @@ static void list_remove(struct job_list *l, struct job *j)
     j->next = j->prev = NULL;
 }
 
+static void join_queue(struct job *j)
+{
+    struct worker *w = j->worker;
+    j->queued = true;
+    list_add(&w->queue, j);
+    atomic_fetch_add(&w->queued, 1);
+}
+
+static void leave_queue(struct job *j)
+{
+    struct worker *w = j->worker;
+    j->queued = false;
+    list_remove(&w->queue, j);
+    atomic_fetch_sub(&w->queued, 1);
+}
+
 /* --- one request --- */
 
 static void job_settle(struct job *j)
@@ -58,6 +74,11 @@ static void on_finished(struct exchange *ex)
     if (!j)
         return;
     j->finished = true;
+    if (j->queued) {
+        /* Its client has gone: no guest need be started for nobody. */
+        leave_queue(j);
+        j->ended = true;
+    }
     job_settle(j);
 }
 
@@ -122,8 +143,7 @@ static void on_again(void *env, struct exchange *ex)
         exchange_abort(ex);
         return;
     }
-    list_add(&w->queue, j);
-    atomic_fetch_add(&w->queued, 1);
+    join_queue(j);
     loop_post(w->loop, pump, w);
 }
 
@@ -221,8 +241,7 @@ static void pump(void *env)
     struct worker *w = env;
     while (!w->stopping && w->queue.head && take_place(w->server)) {
         struct job *j = w->queue.head;
-        list_remove(&w->queue, j);
-        atomic_fetch_sub(&w->queued, 1);
+        leave_queue(j);
         start(w, j);
     }
 }
@@ -259,8 +278,7 @@ static void on_request(void *env, struct exchange *ex)
         error_page_show(ex, 503, "Too many requests are waiting", NULL, NULL);
         return;
     }
-    list_add(&w->queue, j);
-    atomic_fetch_add(&w->queued, 1);
+    join_queue(j);
     /* Between the look above and now a place may have become free, and nobody would tell us. */
     pump(w);
 }
@@ -376,10 +394,14 @@ static void begin_stop(void *env)
 void worker_stop(struct worker *w, int64_t grace_ns)
 {
     w->grace_ns = grace_ns;
-    if (!w->started)
-        return;
-    loop_post(w->loop, begin_stop, w);
-    uv_thread_join(&w->thread);
+    if (w->started)
+        loop_post(w->loop, begin_stop, w);
+}
+
+void worker_join(struct worker *w)
+{
+    if (w->started)
+        uv_thread_join(&w->thread);
     w->started = false;
 }
 

@@ -101,6 +101,42 @@ asked() {
     none_left
 }
 
+@test "all workers share one grace" {
+    app
+    guest c/hostile
+    dev_module --workers 4
+    for _ in {1..12}; do
+        curl -s -m 30 -o /dev/null "$url/nap" &
+    done
+    wait_for 5 asked_often
+    ended_by INT 4
+    expect_status 0
+    none_left
+}
+
+asked_often() {
+    [ "$(ss -Htn state established "sport = :${url##*:}" | wc -l)" = 12 ]
+}
+
+@test "a request whose client goes while it waits for its turn leaves the queue" {
+    app
+    guest c/hostile
+    dev_module --max-requests 1 --workers 1
+    curl -s -m 30 -o /dev/null "$url/nap" &
+    wait_for 5 asked
+    for i in {1..5}; do
+        curl -s -m 0.3 -o /dev/null "$url/impatient/$i" &
+    done
+    wait_for 5 told 5
+    ! grep -q 'GET /nap' log || return 1
+    ended_by INT 5
+    expect_status 0
+}
+
+told() {
+    [ "$(grep -c 'GET /impatient/. no answer' log)" = "$1" ]
+}
+
 @test "while it compiles: at once, with status 130" {
     app
     slow_module
