@@ -69,8 +69,14 @@ expect_hidden() {
 
 @test "secret: there is no way to print one, nor to give one as an argument" {
     project
-    edgectl secret get token
-    expect_status 2
+    edgectl secret put token <<<the-value
+    for verb in list get; do
+        for form in '' --json --verbose; do
+            edgectl secret $verb ${form:+"$form"} $([ $verb = list ] || echo token)
+            expect_status 0
+            [[ $output$stderr != *the-value* ]]
+        done
+    done
     edgectl secret put token --value x
     expect_status 2
     edgectl secret put token x y
