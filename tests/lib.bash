@@ -60,6 +60,18 @@ wait_for() {
     done
 }
 
+# No sanitizer had anything to say in these files.
+no_report() {
+    local file
+    for file; do
+        [ -e "$file" ] || continue
+        ! grep -aqE 'Sanitizer|runtime error:' "$file" || {
+            cat "$file"
+            return 1
+        }
+    done
+}
+
 # For a test that measures time.
 skip_if_sanitized() {
     [ -z "${TEST_SANITIZED-}" ] || skip "a sanitized build is not fast"

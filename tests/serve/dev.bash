@@ -15,18 +15,6 @@ teardown() {
     no_report log
 }
 
-# No sanitizer had anything to say in these files.
-no_report() {
-    local file
-    for file; do
-        [ -e "$file" ] || continue
-        ! grep -aqE 'Sanitizer|runtime error:' "$file" || {
-            cat "$file"
-            return 1
-        }
-    done
-}
-
 # The path of a test guest's module; the test is skipped if its compiler is missing.
 guest() {
     run --separate-stderr env HOME="${TEST_HOME:-$HOME}" "$BATS_TEST_DIRNAME/../guests/build" "$1"

@@ -25,6 +25,7 @@ teardown() {
         kill "$pid"
         wait "$pid" || :
     done
+    no_report log
 }
 
 # The status of a write by the guest.
