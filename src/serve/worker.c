@@ -138,6 +138,11 @@ static void on_again(void *env, struct exchange *ex)
     list_remove(&w->running, j);
     j->guest = NULL;
     exchange_unref(ex);
+    if (j->finished) {
+        j->ended = true; /* its client has gone meanwhile */
+        job_settle(j);
+        return;
+    }
     if (w->stopping) {
         j->ended = true;
         exchange_abort(ex);
