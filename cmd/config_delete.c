@@ -13,10 +13,9 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     const struct args *args = args_ptr;
     cleanup(local_config_close) struct local_config c = {0};
     int r = local_config_open(cli, &c, err);
-    if (r == 0)
-        r = overrides_delete(c.overrides, PAIR_CONFIG, args->store, args->key, err);
-    else
+    if (r < 0)
         return r;
+    r = overrides_delete(c.overrides, PAIR_CONFIG, args->store, args->key, err);
     if (r == 0) {
         r = err_set(err, ERR_FAILURE, "config store '%s' has no local value of '%.256s'",
                     args->store, args->key);

@@ -10,7 +10,7 @@ struct secret_name {
 };
 
 /* `first` and `second` are the operands, second may be NULL. -ERR_USAGE if the manifest does not
- * declare the store. What is returned is borrowed from them and from the manifest. */
+ * declare the store; *ret_name is set all the same. It borrows from them and from the manifest. */
 must_use int secret_name_find(const struct local_state *s, const char *first, const char *second,
                               struct secret_name *ret_name, struct err *err);
 
