@@ -83,7 +83,7 @@ static struct buf *lines_of(struct dev_log *log, unsigned worker)
 
 static void add_json(struct buf *b, json_t *event)
 {
-    char *text = json_dumps(event, JSON_COMPACT);
+    char *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(6));
     if (text) {
         buf_add_str(b, text);
         buf_add_char(b, '\n');
