@@ -54,7 +54,16 @@ stop_dev() {
     kill "-${1:-TERM}" "$dev"
     status=0
     wait "$dev" || status=$?
-    pids=()
+    dev_gone
+}
+
+# The server was waited for: forget it, not what else runs for this test.
+dev_gone() {
+    local pid left=()
+    for pid in "${pids[@]}"; do
+        [ "$pid" = "$dev" ] || left+=("$pid")
+    done
+    pids=("${left[@]}")
 }
 
 # Status code, and the body in ./answer.

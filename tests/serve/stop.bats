@@ -48,7 +48,7 @@ ended_by() {
     wait_for "$2" gone "$dev"
     status=0
     wait "$dev" || status=$?
-    pids=()
+    dev_gone
 }
 
 gone() {
