@@ -47,7 +47,6 @@ struct cache_object {
     uint8_t *metadata;                  /* constant */
     size_t metadata_len;
     char *surrogates;                   /* " a b c ", or NULL */
-    size_t overhead;                    /* bytes besides the body */
     struct cache_data *data;
 };
 

@@ -205,8 +205,8 @@ static void purge_expired(struct kv_db *db)
         return;
     if (kv_table_purge(db->table, kv_now_ms(), PURGE_MAX, &err) < 0)
         db_rollback(db->conn);
-    else if (db_commit(db->conn, &err) < 0)
-        return;
+    else
+        (void)!db_commit(db->conn, &err);
 }
 
 /* --- completions --- */
