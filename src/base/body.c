@@ -21,7 +21,7 @@ struct body {
     bool open, held, broken, stopped, was_full, waiting;
     struct chunk *head, **tail;
     size_t chunks, bytes;   /* own chunks only */
-    bool has_length;
+    bool has_length, no_length;
     uint64_t length;        /* bytes still to come out, when has_length */
     struct headers trailers;
     const char *failure;
@@ -113,7 +113,7 @@ static void push_back(struct body *b, struct chunk *c)
     *b->tail = c;
     b->tail = &c->next;
     b->chunks++;
-    b->bytes += c->len;
+    b->bytes += c->len - c->used; /* a spliced chunk may have been read in part */
     b->was_full = b->was_full || body_full(b);
 }
 
@@ -184,6 +184,7 @@ static void splice(struct body *b, struct body *src)
     }
     src->tail = &src->head;
     src->chunks = src->bytes = 0;
+    b->no_length = b->no_length || src->no_length;
     headers_copy(&b->trailers, &src->trailers);
     body_unref(src);
     wake_reader(b);
@@ -261,6 +262,11 @@ void body_on_wanted(struct body *b, body_fn *fn, void *env)
 bool body_reader_gone(const struct body *b)
 {
     return b->stopped;
+}
+
+void body_set_no_length(struct body *b)
+{
+    b->no_length = true;
 }
 
 void body_set_length(struct body *b, uint64_t length)
@@ -386,7 +392,7 @@ size_t body_queued(const struct body *b)
 
 int64_t body_known_length(const struct body *b)
 {
-    if (b->broken)
+    if (b->broken || b->no_length)
         return -1;
     if (b->open)
         return b->has_length ? (int64_t)b->length : -1;

@@ -61,6 +61,9 @@ void body_on_wanted(struct body *b, body_fn *fn, void *env);
 /* The total length, if the writer knows it beforehand (Content-Length). A body that then ends with
  * fewer bytes is cut short. */
 void body_set_length(struct body *b, uint64_t length);
+/* It came without a length: body_known_length stays -1 even when all of it is here, so that what is
+ * passed on is framed the same way however fast it came. */
+void body_set_no_length(struct body *b);
 /* True between body_new and body_end / body_fail. */
 bool body_is_open(const struct body *b);
 

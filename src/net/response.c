@@ -143,6 +143,8 @@ static void head_complete(struct net_call *call)
     } else if (d->left >= 0 && !d->bodiless) {
         body_set_length(d->body, (uint64_t)d->left);
     }
+    if (d->left < 0 || d->gunzip)
+        body_set_no_length(d->body);
     if (call->up.held)
         request_upgraded(call, d->raw);
     if (d->raw)

@@ -166,6 +166,8 @@ static void begin(struct http1 *h, struct exchange *ex)
         h->upload = body_ref(ex->body);
         if (h->req.framing == HTTP1_LENGTH)
             body_set_length(ex->body, h->req.length);
+        else
+            body_set_no_length(ex->body);
         h->continue_due = h->req.expect_continue;
         h->body_since = ex->began_ns;
         h->body_bytes = 0;

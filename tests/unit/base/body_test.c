@@ -359,6 +359,38 @@ static void known_length(void **state)
     body_unref(b);
 }
 
+static void what_was_read_of_a_spliced_body_does_not_count(void **state)
+{
+    (void)state;
+    struct body *b = body_new(), *src = body_new();
+    write_str(b, "12");
+    write_str(src, "abcdef");
+    body_end(src);
+    body_consume(src, 4);
+    body_append(b, src);
+    body_end(b);
+    assert_int_equal(body_known_length(b), 4);
+    assert_int_equal(body_queued(b), 4);
+    expect_all(b, "12ef", BODY_END);
+    assert_int_equal(body_known_length(b), 0);
+    body_unref(b);
+}
+
+static void a_length_that_did_not_come_is_not_told(void **state)
+{
+    (void)state;
+    struct body *b = body_new(), *src = body_new();
+    body_set_no_length(src);
+    write_str(src, "abc");
+    body_end(src);
+    assert_int_equal(body_known_length(src), -1);
+    body_append(b, src);
+    body_end(b);
+    assert_int_equal(body_known_length(b), -1);
+    expect_all(b, "abc", BODY_END);
+    body_unref(b);
+}
+
 static void ending_short_of_the_declared_length_is_being_cut(void **state)
 {
     (void)state;
@@ -440,6 +472,8 @@ int main(void)
         cmocka_unit_test(appending_complete_bodies_does_not_nest),
         cmocka_unit_test(trailers_of_a_complete_body_move),
         cmocka_unit_test(known_length),
+        cmocka_unit_test(what_was_read_of_a_spliced_body_does_not_count),
+        cmocka_unit_test(a_length_that_did_not_come_is_not_told),
         cmocka_unit_test(ending_short_of_the_declared_length_is_being_cut),
         cmocka_unit_test(reading_across_random_writes_gives_the_same_bytes),
     };
