@@ -203,7 +203,7 @@ static void put_framing(struct buf *out, const struct http1_plan *plan, int stat
         buf_add(out, "content-length: ", 16);
         put_number(out, plan->length);
         buf_add(out, "\r\n", 2);
-    } else if (plan->delivery == HTTP1_IN_CHUNKS) {
+    } else if (plan->delivery == HTTP1_IN_CHUNKS && !plan->bodiless) {
         buf_add(out, "transfer-encoding: chunked\r\n", 28);
     }
 }

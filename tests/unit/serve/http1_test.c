@@ -79,6 +79,7 @@ static void test_answers_without_body(void **state)
     say(fd, "HEAD /drip HTTP/1.1\r\nHost: h\r\n\r\n" GET("/after") END);
     cleanup(free_p) char *both = hear(fd, NULL, NULL);
     assert_lacks(both, "drip");
+    assert_lacks(both, "transfer-encoding");
     assert_has(both, "http://h/after 11\n");
     close(fd);
 }
