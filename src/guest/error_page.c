@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/buf.h"
+#include "base/mem.h"
 
 enum { PAGE_MAX = 256 << 10 };
 
@@ -84,5 +85,10 @@ static const char *hint_for(const struct instance_outcome *out)
 
 void error_page_respond(struct exchange *ex, const struct instance_outcome *outcome)
 {
-    error_page_show(ex, 500, outcome->message, outcome->backtrace, hint_for(outcome));
+    /* With the words of Wasmtime, by which people and scripts know a backtrace. */
+    cleanup(free_p) char *frames =
+        outcome->backtrace
+            ? xasprintf("error while executing at wasm backtrace:\n%s", outcome->backtrace)
+            : NULL;
+    error_page_show(ex, 500, outcome->message, frames, hint_for(outcome));
 }

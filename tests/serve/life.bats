@@ -50,6 +50,7 @@ raw() {
     gives /exit 200
     gives /trap 500
     says /trap 'unreachable'
+    says /trap 'error while executing at wasm backtrace:'
     gives /exit-bad 500
     says /exit-bad 'code 3'
 }
