@@ -146,18 +146,30 @@ int32_t hc_http_req_uri_get(struct instance *in, const uint64_t *a)
     return give_text(in, r->uri, strlen(r->uri), a[1], a[2], a[3]);
 }
 
+/* As uri_get gives it back: scheme in lower case, never without a path, no fragment. */
+static char *normal_uri(const struct uri *u)
+{
+    if (!u->scheme)
+        return xstrndup(u->path, u->path_len);
+    const char *root = u->path_len == 0 || u->path[0] == '?' ? "/" : "";
+    char *text = xasprintf("%.*s://%.*s%s%.*s", (int)u->scheme_len, u->scheme,
+                           (int)u->authority_len, u->authority, root, (int)u->path_len, u->path);
+    for (size_t i = 0; i < u->scheme_len; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z')
+            text[i] += 'a' - 'A';
+    return text;
+}
+
 int32_t hc_http_req_uri_set(struct instance *in, const uint64_t *a)
 {
     REQUEST(r, a[0]);
-    char *text = NULL;
+    cleanup(free_p) char *text = NULL;
     TRY(take_text(in, a[1], a[2], &text));
     struct uri uri;
-    if (strlen(text) != a[2] || !uri_parse(text, a[2], &uri)) {
-        free(text);
+    if (strlen(text) != a[2] || !uri_parse(text, a[2], &uri))
         return HC_ERROR;
-    }
     free(r->uri);
-    r->uri = text;
+    r->uri = normal_uri(&uri);
     return HC_OK;
 }
 

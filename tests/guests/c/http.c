@@ -151,6 +151,9 @@ static void setting(void)
     is(fastly_http_req_uri_set(h, LIT("/bare")), EDGE_OK);
     is(fastly_http_req_uri_get(h, buf, sizeof(buf), &n), EDGE_OK);
     is_text(buf, n, "/bare");
+    is(fastly_http_req_uri_set(h, LIT("HTTPS://Example.com?y#z")), EDGE_OK);
+    is(fastly_http_req_uri_get(h, buf, sizeof(buf), &n), EDGE_OK);
+    is_text(buf, n, "https://Example.com/?y");
     is(fastly_http_req_uri_set(h, LIT("http://a b/")), EDGE_ERROR);
     is(fastly_http_req_uri_set(h, LIT("\xff\xfe")), EDGE_ERROR);
 }
