@@ -90,6 +90,31 @@ static enum hc_status begin(struct instance *in, const uint64_t *a, uint32_t *re
     return add_item(g, ITEM_CACHE_BUSY, ci, ret_handle);
 }
 
+static int32_t close_item(struct instance *in, uint64_t handle, enum item_kind kind)
+{
+    struct item *it = item_get(guest_of(in), handle, kind);
+    if (!it)
+        return HC_BADF;
+    cache_item_free(it->ptr);
+    item_clear(it);
+    return HC_OK;
+}
+
+/* Waiting for what this very guest owes would never end: it can't insert or cancel while it waits.
+ * Production refuses that at once. */
+static bool waits_for_itself(struct guest *g, const struct cache_item *ci)
+{
+    struct cache_key key = {ci->key, ci->key_len};
+    for (uint32_t i = 0; i < g->items.count; i++) {
+        const struct item *it = &g->items.list[i];
+        const struct cache_item *other = it->ptr;
+        if ((it->kind == ITEM_CACHE || it->kind == ITEM_CACHE_BUSY) && other &&
+            other->obligation && cache_obligation_holds_up(other->obligation, &key, &ci->request))
+            return true;
+    }
+    return false;
+}
+
 /* True when the transaction under g->wait.n has an answer: it is the cache handle from now on. */
 static bool begun(struct guest *g, uint64_t out_ptr, int32_t *ret_status)
 {
@@ -117,7 +142,13 @@ int32_t hc_cache_transaction_lookup(struct instance *in, const uint64_t *a)
     int32_t status;
     TRY(mem_slot(in, a[4], 4, &out));
     TRY(begin(in, a, &g->wait.n));
-    return begun(g, a[4], &status) ? status : guest_park(g, a, lookup_on);
+    if (begun(g, a[4], &status))
+        return status;
+    if (waits_for_itself(g, item_any(g, g->wait.n)->ptr)) {
+        close_item(in, g->wait.n, ITEM_CACHE_BUSY);
+        return HC_BADF;
+    }
+    return guest_park(g, a, lookup_on);
 }
 
 int32_t hc_cache_transaction_lookup_async(struct instance *in, const uint64_t *a)
@@ -161,7 +192,11 @@ int32_t hc_cache_cache_busy_handle_wait(struct instance *in, const uint64_t *a)
 {
     struct guest *g = guest_of(in);
     int32_t status;
-    return busy_now(g, a, &status) ? status : guest_park(g, a, busy_on);
+    if (busy_now(g, a, &status))
+        return status;
+    if (waits_for_itself(g, item_any(g, a[0])->ptr))
+        return HC_BADF;
+    return guest_park(g, a, busy_on);
 }
 
 static struct cache_item *cache_item(struct instance *in, uint64_t handle)
@@ -176,16 +211,6 @@ int32_t hc_cache_transaction_cancel(struct instance *in, const uint64_t *a)
     if (!ci || !ci->obligation)
         return HC_BADF;
     cache_obligation_drop(TAKE(ci->obligation));
-    return HC_OK;
-}
-
-static int32_t close_item(struct instance *in, uint64_t handle, enum item_kind kind)
-{
-    struct item *it = item_get(guest_of(in), handle, kind);
-    if (!it)
-        return HC_BADF;
-    cache_item_free(it->ptr);
-    item_clear(it);
     return HC_OK;
 }
 

@@ -237,6 +237,22 @@ struct cache_answer core_cache_transact(struct core_cache *c, const struct cache
     return answer;
 }
 
+bool cache_obligation_holds_up(struct cache_obligation *o, const struct cache_key *key,
+                               const struct headers *request)
+{
+    struct cache_entry *e = o->entry;
+    bool holds = false;
+    uv_mutex_lock(&o->cache->lock);
+    if (e->key_len == key->len && memcmp(e->key, key->data, key->len) == 0) {
+        struct cache_walk w = cache_variant_walk(e, request);
+        for (struct cache_variant *v; (v = cache_variant_next(&w));)
+            holds = holds || v == o->variant;
+        cache_variant_walk_end(&w);
+    }
+    uv_mutex_unlock(&o->cache->lock);
+    return holds;
+}
+
 /* --- storing --- */
 
 /* A new object for the key, with the caller's data; returns it borrowed. */

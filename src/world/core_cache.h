@@ -79,6 +79,11 @@ struct cache_answer core_cache_transact(struct core_cache *c, const struct cache
                                         const struct headers *request,
                                         const struct cache_notify *notify);
 
+/* Whether a transaction on that key, with those request headers, waits for this obligation to be
+ * met or dropped. */
+bool cache_obligation_holds_up(struct cache_obligation *o, const struct cache_key *key,
+                               const struct headers *request);
+
 /* No notice will come any more. A watch that has given its notice must be closed too. */
 void cache_watch_close(struct cache_watch *w);
 

@@ -136,6 +136,20 @@ static void giving_up(void)
     is(fastly_cache_close_busy(busy), EDGE_BADF);
 }
 
+/* What only this guest could end is not waited for. */
+static void owing_to_itself(void)
+{
+    uint32_t first = transaction("o"), busy, next;
+    const char *k = key("o");
+    is(state(first), EDGE_CACHE_MUST_INSERT_OR_UPDATE);
+    is(fastly_cache_transaction_lookup(k, strlen(k), 0, NULL, &next), EDGE_BADF);
+    is(fastly_cache_transaction_lookup_async(k, strlen(k), 0, NULL, &busy), EDGE_OK);
+    is(fastly_cache_cache_busy_handle_wait(busy, &next), EDGE_BADF);
+    is(fastly_cache_transaction_cancel(first), EDGE_OK);
+    is(fastly_cache_cache_busy_handle_wait(busy, &next), EDGE_OK);
+    is(state(next), EDGE_CACHE_MUST_INSERT_OR_UPDATE);
+}
+
 static void stale(void)
 {
     store("s", "old", EDGE_WRITE_STALE_WHILE_REVALIDATE | EDGE_WRITE_INITIAL_AGE,
@@ -202,6 +216,7 @@ int main(void)
     plain();
     transactions();
     giving_up();
+    owing_to_itself();
     stale();
     vary();
     purging();
