@@ -90,6 +90,16 @@ static char *authority_of(const struct manifest_backend *b)
     return xasprintf(six ? "[%s]:%u" : "%s:%u", b->host, b->port);
 }
 
+/* The guest keeps its handle, of an empty body from now on: SDKs close it. */
+static struct body *take_client_body(struct guest *g)
+{
+    struct item *it = item_get(g, g->downstream_body, ITEM_BODY);
+    struct body *b = guest_take_body(g, g->downstream_body);
+    if (b)
+        *it = (struct item){ITEM_BODY, body_new_held()};
+    return b;
+}
+
 static void start(struct guest *g, const struct manifest_backend *b, const struct guest_request *r)
 {
     struct exchange *ex = g->ex;
@@ -116,7 +126,7 @@ static void start(struct guest *g, const struct manifest_backend *b, const struc
         h->from_client = body_new();
         request.body = body_ref(h->from_client);
     } else {
-        request.body = guest_take_body(g, g->downstream_body);
+        request.body = take_client_body(g);
     }
     ex->on_gone = on_gone;
     ex->gone_data = h;

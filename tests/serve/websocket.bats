@@ -105,6 +105,7 @@ gone_twice() {
     hand_over http
     [ "$(get /plain)" = 200 ]
     [ "$(cat answer)" = "plain over.example" ]
+    wait_for 5 grep -q 'closed 0' log
 }
 
 @test "open conversations do not hold up the end" {

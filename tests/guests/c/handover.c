@@ -37,7 +37,7 @@ int main(void)
         after_answer();
     else if (strcmp(p, "grip") == 0)
         edge_log("handover", "grip %u", fastly_http_req_redirect_to_grip_proxy(LIT("ws")));
-    else
-        fastly_http_req_redirect_to_websocket_proxy(LIT("ws"));
+    else if (fastly_http_req_redirect_to_websocket_proxy(LIT("ws")) == EDGE_OK)
+        edge_log("handover", "closed %u", fastly_http_body_close(req.body)); /* as SDKs do */
     return 0;
 }
