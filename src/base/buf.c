@@ -64,6 +64,18 @@ bool buf_add_char(struct buf *b, char c)
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+    /* Most texts fit what is there already: no allocation for them. */
+    va_list again;
+    va_copy(again, ap);
+    size_t room = b->cap > b->len ? b->cap - b->len : 0;
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, again);
+    va_end(again);
+    if (n >= 0 && (size_t)n < room && (size_t)n <= b->max - b->len) {
+        b->len += (size_t)n;
+        return true;
+    }
+    if (room)
+        b->data[b->len] = '\0';
     cleanup(free_p) char *s = xvasprintf(fmt, ap);
     return buf_add_str(b, s);
 }

@@ -58,6 +58,7 @@ struct worker {
     int *given;                     /* connections accepted by other workers, for ours to serve */
     size_t given_count, given_cap;
     uv_prepare_t idle;
+    struct timer idle_again;
 };
 
 /* The current version, with a reference; NULL if this request is to get the notice. */

@@ -26,8 +26,9 @@ struct server_watch {
     /* A message of the guest's on an endpoint, "stdout" or "stderr". */
     void (*log)(void *env, unsigned worker, const char *endpoint, const char *text, size_t len);
     void (*unsupported)(void *env, const char *module, const char *name);
-    /* The worker has nothing to do for the moment: flush what was collected. */
-    void (*idle)(void *env, unsigned worker);
+    /* The worker has nothing to do for the moment. True: call again within 10 ms, whatever comes
+     * (something was collected, and is not worth a system call yet). */
+    bool (*idle)(void *env, unsigned worker);
     void *env;
 };
 

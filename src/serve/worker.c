@@ -307,11 +307,19 @@ static void on_unsupported(void *env, const char *module, const char *name)
         watch->unsupported(watch->env, module, name);
 }
 
+static const int64_t IDLE_AGAIN_NS = 10000000;
+
+static void nothing(void *env)
+{
+    (void)env; /* the loop turns, and so on_idle is called */
+}
+
 static void on_idle(uv_prepare_t *handle)
 {
     struct worker *w = handle->data;
     const struct server_watch *watch = &w->server->options.watch;
-    watch->idle(watch->env, w->index);
+    if (watch->idle(watch->env, w->index) && !w->idle_again.loop)
+        timer_start(w->loop, &w->idle_again, IDLE_AGAIN_NS, nothing, w);
 }
 
 /* --- life --- */
