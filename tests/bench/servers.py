@@ -120,7 +120,8 @@ class Edgectl(Server):
         port = free_port()
         state = os.path.join(BUILD, "bench", "state")
         shutil.rmtree(state, ignore_errors=True)
-        command = [os.path.join(BUILD, "edgectl"), "dev", "--addr", f"127.0.0.1:{port}",
+        # No line per request, as the peers write none (nginx: access_log off).
+        command = [os.path.join(BUILD, "edgectl"), "dev", "--quiet", "--addr", f"127.0.0.1:{port}",
                    "--state", state, *options]
         command += [module] if module else []
         command += ["--manifest", manifest] if manifest else []
