@@ -21,6 +21,7 @@ struct body {
     bool open, held, broken, stopped, was_full, waiting;
     struct chunk *head, **tail;
     size_t chunks, bytes;   /* own chunks only */
+    size_t first_chunks, first_bytes;   /* of these, held before it became a stream */
     bool has_length, no_length;
     uint64_t length;        /* bytes still to come out, when has_length */
     struct headers trailers;
@@ -50,6 +51,11 @@ void body_release(struct body *b, bool open)
 {
     b->held = false;
     b->open = open;
+    if (open) {
+        b->first_chunks = b->chunks;
+        b->first_bytes = b->bytes;
+        b->was_full = false;
+    }
 }
 
 struct body *body_ref(struct body *b)
@@ -74,7 +80,7 @@ static void drop_chunks(struct body *b)
     struct chunk *c = b->head;
     b->head = NULL;
     b->tail = &b->head;
-    b->chunks = b->bytes = 0;
+    b->chunks = b->bytes = b->first_chunks = b->first_bytes = 0;
     while (c) {
         struct chunk *next = c->next;
         chunk_free(c);
@@ -183,7 +189,7 @@ static void splice(struct body *b, struct body *src)
         push_back(b, c);
     }
     src->tail = &src->head;
-    src->chunks = src->bytes = 0;
+    src->chunks = src->bytes = src->first_chunks = src->first_bytes = 0;
     b->no_length = b->no_length || src->no_length;
     headers_copy(&b->trailers, &src->trailers);
     body_unref(src);
@@ -244,7 +250,8 @@ void body_fail(struct body *b, const char *reason)
 
 bool body_full(const struct body *b)
 {
-    return !b->stopped && (b->chunks >= FULL_CHUNKS || b->bytes >= FULL_BYTES);
+    return !b->stopped && (b->chunks - b->first_chunks >= FULL_CHUNKS ||
+                           b->bytes - b->first_bytes >= FULL_BYTES);
 }
 
 void body_on_drain(struct body *b, body_fn *fn, void *env)
@@ -287,6 +294,7 @@ static void pop_front(struct body *b)
     if (!b->head)
         b->tail = &b->head;
     b->chunks--;
+    b->first_chunks -= b->first_chunks > 0;
     chunk_free(c);
 }
 
@@ -342,6 +350,7 @@ void body_consume(struct body *b, size_t len)
     assert(len <= c->len - c->used);
     c->used += len;
     b->bytes -= len;
+    b->first_bytes -= len < b->first_bytes ? len : b->first_bytes;
     if (c->used == c->len) {
         pop_front(b);
         note_drained(b);

@@ -28,7 +28,8 @@ struct body *body_new(void);
 /* A body that nobody reads yet but its own maker: writes are taken, and reading past them says
  * BODY_END instead of BODY_WAIT. One reference. */
 struct body *body_new_held(void);
-/* Hand a held body to another reader: complete as it is, or (open) to be written on. */
+/* Hand a held body to another reader: complete as it is, or (open) to be written on. What it holds
+ * by then does not make it full. */
 void body_release(struct body *b, bool open);
 struct body *body_ref(struct body *b);
 /* NULL is allowed. The last reference frees it. */

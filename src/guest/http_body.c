@@ -68,15 +68,9 @@ int32_t hc_http_body_read(struct instance *in, const uint64_t *a)
 
 /* --- writing --- */
 
-static bool drained(struct instance *in, int32_t *ret_result)
-{
-    struct guest *g = guest_of(in);
-    struct body *b = stream(g, g->wait.args[0]);
-    *ret_result = b ? HC_OK : HC_BADF;
-    return !b || !body_full(b);
-}
-
-int32_t hc_http_body_write(struct instance *in, const uint64_t *a)
+/* A writer that is ahead of its reader waits (*ret_wait) before its bytes are taken: one that finds
+ * room never does. */
+static enum hc_status write_now(struct instance *in, const uint64_t *a, bool *ret_wait)
 {
     struct guest *g = guest_of(in);
     struct item *it = item_any(g, a[0]);
@@ -93,6 +87,9 @@ int32_t hc_http_body_write(struct instance *in, const uint64_t *a)
             return HC_BADF;
         if (body_reader_gone(b))
             return HC_ERROR;
+        *ret_wait = body_full(b);
+        if (*ret_wait)
+            return HC_OK;
     } else {
         if (a[2] > BUFFERED_MAX - g->buffered)
             return HC_LIMITEXCEEDED;
@@ -103,8 +100,29 @@ int32_t hc_http_body_write(struct instance *in, const uint64_t *a)
     else
         body_write(b, data, a[2]);
     put_u32(out, (uint32_t)a[2]);
-    /* The bytes are taken; a writer that is ahead of its reader waits here. */
-    return it->kind == ITEM_STREAM && body_full(b) ? guest_park(g, a, drained) : HC_OK;
+    return HC_OK;
+}
+
+static bool write_on(struct instance *in, int32_t *ret_result)
+{
+    bool wait = false;
+    *ret_result = write_now(in, guest_of(in)->wait.args, &wait);
+    return !wait;
+}
+
+int32_t hc_http_body_write(struct instance *in, const uint64_t *a)
+{
+    bool wait = false;
+    int32_t status = write_now(in, a, &wait);
+    return wait ? guest_park(guest_of(in), a, write_on) : status;
+}
+
+static bool drained(struct instance *in, int32_t *ret_result)
+{
+    struct guest *g = guest_of(in);
+    struct body *b = stream(g, g->wait.args[0]);
+    *ret_result = b ? HC_OK : HC_BADF;
+    return !b || !body_full(b);
 }
 
 int32_t hc_http_body_append(struct instance *in, const uint64_t *a)

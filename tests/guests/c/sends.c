@@ -145,6 +145,27 @@ static void selecting(void)
     is(fastly_http_req_pending_req_wait(p[0], &resp, &answer), EDGE_OK);
 }
 
+/* What a body holds before it becomes a stream takes no room in it, and a writer that found room
+ * goes on at once: the backend need not have read a byte. */
+static void streaming_after_a_start(void)
+{
+    static char start[2 << 20];
+    uint32_t body, p, n, ready = 9, resp, answer, parts = 0;
+    fastly_http_body_new(&body);
+    is(fastly_http_body_write(body, start, sizeof(start), EDGE_BODY_BACK, &n), EDGE_OK);
+    is(fastly_http_req_send_async_streaming(request("POST", "/count"), body, LIT("origin"), &p),
+       EDGE_OK);
+    while (parts < 8 && fastly_async_io_is_ready(body, &ready) == EDGE_OK && ready == 1 &&
+           fastly_http_body_write(body, LIT("more"), EDGE_BODY_BACK, &n) == EDGE_OK)
+        parts++;
+    is(parts, 8);
+    is(fastly_http_body_close(body), EDGE_OK);
+    is(fastly_http_req_pending_req_wait(p, &resp, &answer), EDGE_OK);
+    char want[32], *text = edge_body_text(answer, NULL);
+    snprintf(want, sizeof(want), "%zu", sizeof(start) + 8 * 4);
+    ok(text && strstr(text, want));
+}
+
 static void streaming(void)
 {
     uint32_t body, p, n, resp, answer;
@@ -308,6 +329,7 @@ int main(void)
     pending();
     selecting();
     streaming();
+    streaming_after_a_start();
     answers();
     getters();
     dynamic();

@@ -170,6 +170,31 @@ static void full_and_drain_by_bytes(void **state)
     body_unref(b);
 }
 
+static void what_a_stream_began_with_does_not_make_it_full(void **state)
+{
+    (void)state;
+    int calls = 0;
+    struct body *b = body_new_held();
+    body_write_take(b, xcalloc(1, 2 << 20), 2 << 20);
+    for (int i = 0; i < 20; i++)
+        write_str(b, "ab");
+    body_release(b, true);
+    body_on_drain(b, count_call, &calls);
+    for (int i = 0; i < 8; i++) {
+        assert_false(body_full(b));
+        write_str(b, "ab");
+    }
+    assert_true(body_full(b));
+    body_consume(b, 2 << 20);
+    for (int i = 0; i < 20; i++)
+        body_consume(b, 2);
+    assert_true(body_full(b));
+    assert_int_equal(calls, 0);
+    body_consume(b, 2);
+    assert_int_equal(calls, 1);
+    body_unref(b);
+}
+
 static void a_reader_that_stops_tells_the_writer(void **state)
 {
     (void)state;
@@ -463,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_broken_body_gives_its_bytes_then_the_error),
         cmocka_unit_test(full_and_drain_by_chunks),
         cmocka_unit_test(full_and_drain_by_bytes),
+        cmocka_unit_test(what_a_stream_began_with_does_not_make_it_full),
         cmocka_unit_test(a_reader_that_stops_tells_the_writer),
         cmocka_unit_test(a_writer_that_has_ended_hears_nothing_more),
         cmocka_unit_test(appended_bodies_are_part_of_the_whole),
