@@ -18,6 +18,8 @@ static int use_module(struct manifest *m, const char *module, struct err *err)
     }
     free(m->build.artifact);
     m->build.artifact = path;
+    free(m->build.command); /* builds another */
+    m->build.command = NULL;
     return 0;
 }
 

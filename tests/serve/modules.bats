@@ -180,3 +180,17 @@ END
         }
     done
 }
+
+@test "no build command is run for a module that is named" {
+    text "$program"
+    cat >edge.yaml <<'END'
+name: named
+build: { command: touch built; false, artifact: other.wasm }
+END
+    module=app.wat
+    dev_module --no-watch
+    [ "$(get /)" = 200 ]
+    [ ! -e built ]
+    stop_dev
+    expect_status 0
+}
