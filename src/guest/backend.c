@@ -85,14 +85,6 @@ static enum hc_status lookup_dynamic(struct instance *in, const uint64_t *a,
     return HC_OK;
 }
 
-static int32_t give_u32(struct instance *in, uint64_t ptr, uint32_t v)
-{
-    uint8_t *out;
-    TRY(mem_slot(in, ptr, 4, &out));
-    put_u32(out, v);
-    return HC_OK;
-}
-
 int32_t hc_backend_exists(struct instance *in, const uint64_t *a)
 {
     uint8_t *name;

@@ -19,14 +19,6 @@ static enum hc_status find(struct guest *g, uint64_t request, struct exchange **
     return request < g->requests.count ? HC_ERROR : HC_BADF;
 }
 
-static int32_t give_u32(struct instance *in, uint64_t ptr, uint32_t v)
-{
-    uint8_t *out;
-    TRY(mem_slot(in, ptr, 4, &out));
-    put_u32(out, v);
-    return HC_OK;
-}
-
 static int32_t give_string(struct instance *in, const char *text, const uint64_t *a)
 {
     return text ? (int32_t)give_text(in, text, strlen(text), a[0], a[1], a[2]) : HC_NONE;

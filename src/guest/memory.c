@@ -22,6 +22,14 @@ enum hc_status mem_slot(struct instance *in, uint64_t ptr, unsigned size, uint8_
     return mem_bytes(in, ptr, size, ret);
 }
 
+enum hc_status give_u32(struct instance *in, uint64_t ptr, uint32_t v)
+{
+    uint8_t *out;
+    TRY(mem_slot(in, ptr, 4, &out));
+    put_u32(out, v);
+    return HC_OK;
+}
+
 enum hc_status give_text(struct instance *in, const void *text, size_t len, uint64_t buf,
                          uint64_t buf_len, uint64_t nwritten_ptr)
 {

@@ -204,6 +204,8 @@ static inline uint64_t get_u64(const uint8_t *at)
             return (int32_t)try_status_;           \
     } while (0)
 
+/* A 4-byte value out. */
+enum hc_status give_u32(struct instance *in, uint64_t ptr, uint32_t v);
 /* Single text out (section 5): copied if it fits, else HC_BUFLEN; nwritten is written both ways. */
 enum hc_status give_text(struct instance *in, const void *text, size_t len, uint64_t buf,
                          uint64_t buf_len, uint64_t nwritten_ptr);
