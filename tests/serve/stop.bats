@@ -191,6 +191,13 @@ END
     wait_for 5 none_left
 }
 
+await_exec() {
+    local comm=
+    until [ "$comm" = edgectl ]; do
+        read -r comm <"/proc/$dev/comm"
+    done
+}
+
 @test "at any moment of its start" {
     app
     for i in $(seq 0 24); do
@@ -198,6 +205,8 @@ END
             env --default-signal=INT "$EDGECTL" dev app.wat --addr 127.0.0.1:0 >log 2>&1 3>&- &
             dev=$!
             pids+=("$dev")
+            # Its start begins with its exec: what comes before is env, or a shell that ignores SIGINT.
+            await_exec
             read -r -t "$(printf '0.%03d' $((i * 3)))" <> <(:) || :
             ended_by $signal 5
             # By its default action until there is a handler.
