@@ -46,6 +46,13 @@ void bind_store_file(struct load *l, struct node *n, struct manifest_store *s,
                      enum manifest_store_kind kind);
 void bind_kv_seed(struct load *l, struct node *n, struct manifest_kv *kv);
 void bind_acl_file(struct load *l, struct node *n, struct manifest_acl *acl);
+/* Is it a provider's name? Such a target needs no declaration. */
+bool provider_named(const char *name);
+/* The target of that name; `n`, its map, may be NULL when it is a provider's name. */
+struct manifest_target *bind_target(const char *name, const struct node *n);
+/* Text in a store of a target is the provider's id for it, not its content. `pattern`: path of n
+ * in the key table. */
+bool target_remote_id(const char *pattern, const struct node *n);
 char **bind_names(const struct node *list, size_t *ret_count);
 
 #endif

@@ -103,6 +103,7 @@ void manifest_unref(struct manifest *m)
     free_names(m->log_endpoints, m->log_endpoint_count);
     free_names(m->regions, m->region_count);
     free_names(m->targets, m->target_count);
+    manifest_target_free(m->target);
     free_names(m->files, m->file_count);
     free_names(m->build.watch, m->build.watch_count);
     free(m->build.command);
@@ -258,13 +259,6 @@ static void load_dotenv(struct load *l)
     load_depends(l->m, path);
 }
 
-/* Text in a store of a target is the provider's id for it, not its content. */
-static bool is_remote_id(const char *path, const struct node *n)
-{
-    const struct manifest_key *k = key_find(&edge_keys, path);
-    return k && (k->flags & KEY_REMOTE) && n->kind != NODE_MAP && n->kind != NODE_NULL;
-}
-
 static void merge(struct node *into, const struct node *from, const char *path)
 {
     for (size_t i = 0; i < from->count; i++) {
@@ -273,7 +267,7 @@ static void merge(struct node *into, const struct node *from, const char *path)
         char below[160];
         snprintf(below, sizeof below, "%s.*", path);
         size_t copied = 0;
-        if (n->bad || is_remote_id(below, n))
+        if (n->bad || target_remote_id(below, n))
             continue;
         if (old && old->kind == NODE_MAP && n->kind == NODE_MAP)
             merge(old, n, below);
@@ -304,11 +298,12 @@ static void apply_target(struct node *root, const struct node *target)
     }
 }
 
+/* The target's map. NULL without one, and where only a provider is named. */
 static struct node *find_target(struct load *l, struct node *root)
 {
     struct node *targets = node_child(root, "targets");
     struct node *target = l->target ? node_child(targets, l->target) : NULL;
-    if (target || l->local)
+    if (target || l->local || provider_named(l->target))
         return target;
     struct err err = {0};
     struct nearest near = {.word = l->target};
@@ -322,6 +317,8 @@ static struct node *find_target(struct load *l, struct node *root)
         err_hint(&err, "did you mean '%s'?", near.best);
     else if (known.len)
         err_hint(&err, "known targets: %s", buf_str(&known));
+    else
+        err_hint(&err, "a provider's name is a target too: cloudflare, fastly, aws, vercel");
     problem_err(l, targets, &err);
     return NULL;
 }
@@ -341,10 +338,15 @@ static void read_edge(struct load *l, struct node *root)
     apply_target(root, target);
     keys_check_required(l, &edge_keys, root);
     bind_edge(l, root);
+    if (l->target)
+        l->m->target = bind_target(l->target, target);
 }
 
 static void read_fastly(struct load *l, struct node *root)
 {
+    find_target(l, NULL);
+    if (l->target)
+        l->m->target = bind_target(l->target, NULL);
     fastly_join_spellings(l, root);
     keys_check(l, &fastly_keys, root);
     keys_check_required(l, &fastly_keys, root);

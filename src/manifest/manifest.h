@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "manifest/acl.h"
+#include "manifest/target.h"
 
 struct dotenv;
 
@@ -145,6 +146,7 @@ struct manifest {
     size_t region_count;
     char **targets;                 /* names below targets: */
     size_t target_count;
+    struct manifest_target *target; /* the one asked for; NULL: none was */
     char **files;                   /* data files it was read from, .env included: watch them */
     size_t file_count;
     struct dotenv *env;             /* the .env file, or NULL; ask manifest_getenv */
@@ -160,7 +162,8 @@ struct manifest_problems {
 
 /* Find and read the manifest for a project.
  * `dir`: project directory ("." = here). `file`: manifest named by the user, or NULL to look for
- * edge.yaml, then fastly.toml. `target`: overlay to apply, or NULL.
+ * edge.yaml, then fastly.toml. `target`: overlay to apply, or NULL; the name of a provider needs no
+ * entry below targets:.
  * On failure *problems (never NULL) holds at least one entry and the result is -ERR_MANIFEST (or
  * -ERR_IO). Warnings may be there on success too. */
 must_use int manifest_load(const char *dir, const char *file, const char *target,

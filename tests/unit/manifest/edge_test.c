@@ -350,6 +350,7 @@ static const char targets[] =
     "limits: {cpu: 10ms, wall: 5s}\n"
     "kv: {s: {entries: {a: b}}}\n"
     "regions: [fra]\n"
+    "secrets: {one: }\n"
     "targets:\n"
     "  local: {provider: local, limits: {cpu: 1s}}\n"
     "  prod:\n"
@@ -359,7 +360,9 @@ static const char targets[] =
     "    backends: {o: {url: 'https://p'}, n: http://n}\n"
     "    limits: {wall: '${EDGE_T_WALL}'}\n"
     "    kv: {s: 0f2a}\n"
-    "    config: {c: {k: v}}\n"
+    "    config: {c: {k: v}, d: cfg-id}\n"
+    "    secrets: {one: /ssm/one}\n"
+    "    domains: [a.example, b.example]\n"
     "    regions: [iad, sin]\n";
 
 static void overlays(void **state)
@@ -373,7 +376,7 @@ static void overlays(void **state)
     assert_int_equal(p->m->limits.wall_ms, 5000);
     assert_string_equal(p->m->backends[0].url, "http://l");
     assert_int_equal(project_load(p, "prod"), -ERR_MANIFEST);
-    project_expect(p, "13:20: environment variable EDGE_T_WALL is not set");
+    project_expect(p, "14:20: environment variable EDGE_T_WALL is not set");
     setenv("EDGE_T_WALL", "9s", 1);
     assert_int_equal(project_load(p, "prod"), 0);
     unsetenv("EDGE_T_WALL");
@@ -388,8 +391,46 @@ static void overlays(void **state)
     assert_string_equal(p->m->configs[0].pairs[0].value.text, "v");
     assert_int_equal(p->m->region_count, 2);
     assert_int_equal(project_load(p, "prd"), -ERR_MANIFEST);
-    project_expect(p, "6:1: no target 'prd' in the manifest");
+    project_expect(p, "7:1: no target 'prd' in the manifest");
     assert_string_equal(p->problems.list[0].hint, "did you mean 'prod'?");
+}
+
+static void what_a_target_says(void **state)
+{
+    struct project *p = *state;
+    project_write(p, "edge.yaml", targets);
+    assert_int_equal(project_load(p, NULL), 0);
+    assert_null(p->m->target);
+    assert_null(manifest_remote_id(NULL, "kv", "s", NULL));
+    setenv("EDGE_T_WALL", "9s", 1);
+    assert_int_equal(project_load(p, "prod"), 0);
+    unsetenv("EDGE_T_WALL");
+    const struct manifest_target *t = p->m->target;
+    assert_string_equal(t->name, "prod");
+    assert_int_equal(t->provider, PROVIDER_CLOUDFLARE);
+    assert_string_equal(t->worker, "w");
+    assert_null(t->account);
+    assert_int_equal(t->domain_count, 2);
+    assert_string_equal(t->domains[1], "b.example");
+    assert_string_equal(manifest_remote_id(t, "kv", "s", NULL), "0f2a");
+    assert_string_equal(manifest_remote_id(t, "config", "d", NULL), "cfg-id");
+    assert_string_equal(manifest_remote_id(t, "secrets", "one", NULL), "/ssm/one");
+    assert_null(manifest_remote_id(t, "config", "c", NULL));
+    assert_null(manifest_remote_id(t, "config", "c", "k"));
+}
+
+static void a_provider_is_a_target(void **state)
+{
+    struct project *p = *state;
+    project_write(p, "edge.yaml", "name: a\n");
+    assert_int_equal(project_load(p, "vercel"), 0);
+    assert_string_equal(p->m->target->name, "vercel");
+    assert_int_equal(p->m->target->provider, PROVIDER_VERCEL);
+    assert_int_equal(project_load(p, "verce"), -ERR_MANIFEST);
+    assert_non_null(strstr(p->problems.list[0].hint, "vercel"));
+    project_write(p, "edge.yaml", "name: a\ntargets: {aws: {provider: fastly, service: s}}\n");
+    assert_int_equal(project_load(p, "aws"), 0);
+    assert_int_equal(p->m->target->provider, PROVIDER_FASTLY);
 }
 
 static void backend_from_the_environment(void **state)
@@ -466,7 +507,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(backends), T(stores), T(secrets), T(the_rest), T(one_problem_each),
         T(all_problems_in_file_order), T(problems_are_bounded), T(expansion),
-        T(secrets_are_not_quoted), T(overlays), T(backend_from_the_environment),
+        T(secrets_are_not_quoted), T(overlays), T(what_a_target_says),
+        T(a_provider_is_a_target), T(backend_from_the_environment),
         T(finding_the_manifest), T(for_a_module),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
