@@ -16,7 +16,7 @@ PLAIN_GOALS = help clean deps deps-build check check-san check-tsan check-fault 
 GOALS = $(or $(MAKECMDGOALS),all)
 
 CC = gcc
-PKGS = libuv libcurl sqlite3 libsodium libcrypto libssl yaml-0.1 jansson libgit2 libarchive libzip zlib
+PKGS = libuv libcurl sqlite3 libsodium libcrypto libssl yaml-0.1 jansson libgit2 libarchive libzip zlib expat
 OPT = -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
        -Wno-format-nonliteral $(if $(DEV),-Werror)

@@ -7,7 +7,7 @@ set -eu
 # LAYER ROOM...
 layers='0 base rust
 1 cli crypto
-2 net store vcs wasm
+2 net store vcs wasm xml
 3 manifest template
 4 world build bundle
 5 guest provider
@@ -27,7 +27,8 @@ wasmtime wasm guest
 sodium crypto
 openssl/ crypto
 archive bundle
-zip.h bundle'
+zip.h bundle
+expat xml'
 
 find src cmd -name '*.[ch]' | LC_ALL=C sort | xargs grep -Hn '^[[:space:]]*#[[:space:]]*include' |
     awk -v layers="$layers" -v seams="$seams" -v foreign="$foreign" '
