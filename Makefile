@@ -87,14 +87,23 @@ $(BUILD)/embed.list: FORCE
 
 EMBEDDED := $(if $(wildcard templates),$(shell src/base/embed.sh list templates | sed 's,^,templates/,'))
 
-# The C starter's module, so that a new app runs before any compiler is installed. Where clang for
-# Wasm is missing the binary goes without, and says so.
-PREBUILT = $(BUILD)/embed/prebuilt/c.wasm
-$(PREBUILT): templates/c/Makefile $(wildcard templates/c/src/* templates/sdk/c/*)
+# The C starter's module, so that a new app runs before any compiler is installed, and the router that
+# is deployed to Fastly. Where clang for Wasm is missing the binary goes without, and says so.
+PREBUILT = $(BUILD)/embed/prebuilt/c.wasm $(BUILD)/embed/prebuilt/fastly-router.wasm
+# $(call wasm,FOLDER,WHAT GOES WITHOUT): build FOLDER/src by the starter's makefile.
+wasm = +$(Q)mkdir -p $(@D) $(BUILD)/wasm/$(@F)
+wasm += && $(MAKE) -s -C $(1) -f $(CURDIR)/templates/c/Makefile SDK=$(CURDIR)/templates/sdk/c
+wasm += OUT=$(abspath $(BUILD))/wasm/$(@F)/$(@F) >&2 && cp $(BUILD)/wasm/$(@F)/$(@F) $@ ||
+wasm += { rm -f $@; echo 'note: no clang for Wasm: $(2)' >&2; }
+
+$(BUILD)/embed/prebuilt/c.wasm: templates/c/Makefile $(wildcard templates/c/src/* templates/sdk/c/*)
 	$(say) WASM templates/c
-	$(Q)mkdir -p $(@D)
-	$(Q)$(MAKE) -s -C templates/c SDK=../sdk/c OUT=$(abspath $@) >&2 || { rm -f $@; \
-	    echo 'note: no clang for Wasm: `edgectl init` will make C apps without their module' >&2; }
+	$(call wasm,templates/c,`edgectl init` will make C apps without their module)
+
+$(BUILD)/embed/prebuilt/fastly-router.wasm: templates/c/Makefile \
+    $(wildcard templates/routers/fastly/src/* templates/sdk/c/*)
+	$(say) WASM templates/routers/fastly
+	$(call wasm,templates/routers/fastly,edgectl has no router for Fastly)
 
 $(BUILD)/embed.o: $(BUILD)/embed.list $(EMBEDDED) $(PREBUILT) src/base/embed.sh
 	$(say) EMBED templates
