@@ -5,24 +5,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/hmac.h"
+#include "provider/aws_time.h"
 
 enum { CANONICAL_MAX = 1 << 20 };
 
 static const char *const ALGORITHM[] = {"AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"};
-
-void aws_time_text(int64_t time_s, char ret_text[AWS_TIME_SIZE])
-{
-    time_t t = (time_t)time_s;
-    struct tm tm;
-    gmtime_r(&t, &tm);
-    strftime(ret_text, AWS_TIME_SIZE, "%Y%m%dT%H%M%SZ", &tm);
-}
 
 static void add_encoded(struct buf *to, const char *text, size_t len)
 {

@@ -43,8 +43,5 @@ struct p256 *aws_sign_derive(const char *access_key_id, const struct secret *sec
 
 /* What is signed, for tests and for finding out why a signature is refused. */
 void aws_sign_canonical(const struct aws_signer *s, const struct aws_message *m, struct buf *to);
-/* Calendar form "20150830T123600Z". */
-enum { AWS_TIME_SIZE = 17 };
-void aws_time_text(int64_t time_s, char ret_text[AWS_TIME_SIZE]);
 
 #endif
