@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a client request to an answer: admission, a fresh instance, and how it ends.
+import { Exit, Guest } from "./guest.js";
+import { encode } from "./memory.js";
+import { importsFor } from "./table.js";
+
+export { hostcalls } from "./table.js";
+export { Unsupported } from "./memory.js";
+
+const PAGE = 65536;
+
+class Host {
+    constructor(module, app, options) {
+        this.module = module;
+        this.app = app;
+        this.memory = options.memory ?? 0;
+        this.queueTime = options.queueTime ?? 10000;
+        this.queueLength = options.queueLength ?? 100;
+        this.slots = [];            // free import objects
+        this.each = 2 * PAGE;       // what a guest takes, as seen last
+        this.held = 0;              // by all guests at work
+        this.queue = [];
+    }
+
+    // --- admission ---
+
+    get room() {
+        return !this.memory || this.held === 0 || this.held + this.each <= this.memory;
+    }
+
+    async admitted() {
+        if (this.queue.length >= this.queueLength)
+            return false;
+        const until = Date.now() + this.queueTime;
+        const ticket = {};
+        this.queue.push(ticket);
+        while (!this.room || this.queue[0] !== ticket) {
+            if (Date.now() >= until) {
+                this.queue.splice(this.queue.indexOf(ticket), 1);
+                return false;
+            }
+            // By a timer of this request's own: on some platforms one request cannot wake another.
+            await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+        this.queue.shift();
+        return true;
+    }
+
+    // --- a request ---
+
+    handle(request, platform) {
+        if (this.room && this.queue.length === 0)
+            return this.start(request, platform);
+        return this.admitted().then((ok) => (ok ? this.start(request, platform)
+            : problem(503, "too many requests at once for the memory of this instance")));
+    }
+
+    // The answer, or a promise of it.
+    start(request, platform) {
+        const g = new Guest(this, request, platform);
+        const run = this.run(g);
+        if (g.answer)
+            return g.answer;
+        return new Promise((resolve) => {
+            g.onAnswer = resolve;
+            if (g.answer)
+                resolve(g.answer);
+        });
+    }
+
+    run(g) {
+        const slot = this.slots.pop() ?? this.newSlot();
+        let ended;
+        slot.g = g;
+        g.held = this.each;
+        this.held += g.held;
+        try {
+            const { exports } = new WebAssembly.Instance(this.module, slot.imports);
+            g.memory = exports.memory;
+            g.refresh();
+            this.account(g);
+            ended = WebAssembly.promising(exports._start)();
+        } catch (e) {
+            ended = Promise.reject(e);
+        }
+        return ended.then(() => this.ended(g, slot), (e) => this.ended(g, slot, e));
+    }
+
+    newSlot() {
+        const slot = { g: undefined, imports: undefined };
+        slot.imports = importsFor(this.module, slot);
+        return slot;
+    }
+
+    account(g) {
+        const size = g.u8.length;
+        this.held += size - g.held;
+        g.held = size;
+        this.each = Math.max(size, this.each);
+    }
+
+    // The guest waits for something: from now on it holds memory beside others, and has a time limit.
+    suspended(g) {
+        this.account(g);
+        const limit = this.app.limits?.wall;
+        if (limit && g.wall === undefined)
+            g.wall = setTimeout(() => this.stop(g), limit);
+    }
+
+    // Its time is over. Its stack is never run again, so its slot is lost.
+    stop(g) {
+        if (!g.over)
+            this.ended(g, undefined, new Error(`the guest ran longer than ${this.app.limits.wall} ms`));
+    }
+
+    ended(g, slot, error) {
+        if (g.over)
+            return;
+        this.held -= g.held;
+        g.close();
+        if (slot) {
+            slot.g = undefined;
+            this.slots.push(slot);
+        }
+        const failed = error && !(error instanceof Exit && error.code === 0);
+        if (failed)
+            g.log("stderr", `edgectl: ${reason(error)}`);
+        if (g.answered)
+            return;
+        if (!failed)
+            g.respond({ status: 200, headers: [] }, null);
+        else {
+            g.answer = problem(500, reason(error));
+            g.onAnswer?.(g.answer);
+        }
+    }
+}
+
+function reason(e) {
+    if (e instanceof Exit)
+        return `the guest exited with code ${e.code}`;
+    return e instanceof WebAssembly.RuntimeError ? `wasm trap: ${e.message}` : String(e?.message ?? e);
+}
+
+// A short answer of the host's own.
+function problem(status, text) {
+    const body = encode(text + "\n");
+    return { status, headers: [["content-type", "text/plain; charset=utf-8"]], body, length: body.length, end: false };
+}
+
+export function createHost(module, app, options = {}) {
+    return new Host(module, app, options);
+}
