@@ -169,6 +169,7 @@ check-fault: deps ## the fault tests at full length: 400 kills, full disks, 5,00
 	KILLS=400 WAITING=5000 BUILD=$(BUILD) tests/run tests/fault/*.bats tests/serve/load.bats
 
 fuzz: deps ## each fuzzer for T seconds (T=60)
+	.ci/deps fuzz
 	$(MAKE) -j$(JOBS) CC=clang-19 BUILD=$(BUILD)/fuzz OPT='-O1 -g' FUZZ_MAIN=-fsanitize=fuzzer \
 	    EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	    -DEDGE_THREAD_FIBERS=1' fuzz-built
