@@ -18,7 +18,7 @@ struct chunk {
 
 struct body {
     int refs;
-    bool open, held, broken, stopped, was_full, waiting;
+    bool open, held, broken, stopped, was_full, waiting, end_read;
     struct chunk *head, **tail;
     size_t chunks, bytes;   /* own chunks only */
     size_t first_chunks, first_bytes;   /* of these, held before it became a stream */
@@ -362,6 +362,8 @@ enum body_read body_read(struct body *b, void *to, size_t cap, size_t *len)
     const uint8_t *data;
     size_t have;
     enum body_read r = body_peek(b, &data, &have);
+    if (r == BODY_END)
+        b->end_read = true;
     if (r != BODY_DATA)
         return r;
     *len = have < cap ? have : cap;
@@ -370,6 +372,11 @@ enum body_read body_read(struct body *b, void *to, size_t cap, size_t *len)
         body_consume(b, *len);
     }
     return BODY_DATA;
+}
+
+bool body_end_read(const struct body *b)
+{
+    return b->end_read;
 }
 
 void body_on_readable(struct body *b, body_fn *fn, void *env)

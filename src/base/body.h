@@ -74,6 +74,9 @@ enum body_read body_peek(struct body *b, const uint8_t **data, size_t *len);
 void body_consume(struct body *b, size_t len);
 /* Copy at most one chunk's worth of up to cap bytes; *len is written with BODY_DATA only. */
 enum body_read body_read(struct body *b, void *to, size_t cap, size_t *len);
+/* Has body_read said BODY_END? That all bytes were read is not enough: whether the end is known by
+ * then is a matter of timing. */
+bool body_end_read(const struct body *b);
 /* Called when bytes, the end or an error arrive after BODY_WAIT. NULL to clear. */
 void body_on_readable(struct body *b, body_fn *fn, void *env);
 /* The reader gives up: queued bytes are dropped and the writer is told by on_drain. */

@@ -214,17 +214,10 @@ static enum hc_status read_trailers(struct guest *g, uint64_t handle, struct hea
     struct body *b = guest_body(g, handle);
     if (!b)
         return HC_BADF;
-    const uint8_t *data;
-    size_t len;
-    switch (body_peek(b, &data, &len)) {
-    case BODY_END:
-        *ret = body_trailers(b);
-        return HC_OK;
-    case BODY_ERROR:
-        return HC_ERROR;
-    default:
+    if (!body_end_read(b))
         return HC_AGAIN;
-    }
+    *ret = body_trailers(b);
+    return HC_OK;
 }
 
 int32_t hc_http_body_trailer_names_get(struct instance *in, const uint64_t *a)
