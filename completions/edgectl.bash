@@ -8,6 +8,8 @@ _edgectl_takes_value() {
     init:--ref) kind=none ;;
     init:--subdir) kind=none ;;
     init:--from) kind=file ;;
+    bundle:-o | bundle:--out) kind=file ;;
+    bundle:--verify) kind=file ;;
     dev:--addr) kind=none ;;
     dev:--ready-file) kind=file ;;
     dev:--state) kind=dir ;;
@@ -55,6 +57,7 @@ _edgectl_is_command() {
     /init) ;;
     /build) ;;
     /validate) ;;
+    /bundle) ;;
     /dev) ;;
     /kv) ;;
     kv/list) ;;
@@ -87,6 +90,7 @@ _edgectl_options() {
     init) words='--template --ref --subdir --from --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     build) words='--force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    bundle) words='--out --verify -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     dev) words='--addr --ready-file --state --max-requests --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ list) words='--prefix --after --limit --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -150,7 +154,7 @@ _edgectl_operand() {
     config\ export:0) kind=config ;;
     completion:0) kind=words words='bash zsh fish' ;;
     help:*) kind=command ;;
-    :0) words='init build validate dev kv secret config completion help version' ;;
+    :0) words='init build validate bundle dev kv secret config completion help version' ;;
     *) kind=none ;;
     esac
 }

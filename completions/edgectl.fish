@@ -9,7 +9,7 @@ function __edgectl_words
             continue
         end
         switch $word
-            case -C --manifest --target --state -t --template --ref --subdir --from --addr --ready-file --state --max-requests --workers --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix -f --file --env -f --file
+            case -C --manifest --target --state -t --template --ref --subdir --from -o --out --verify --addr --ready-file --state --max-requests --workers --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix -f --file --env -f --file
                 set skip 1
             case '-*'
             case '*'
@@ -55,6 +55,9 @@ complete -c edgectl -n '__edgectl_at 0' -a build -d 'build the app and inspect t
 complete -c edgectl -n '__edgectl_at any build' -s f -l force -d 'build even when nothing has changed'
 complete -c edgectl -n '__edgectl_at 0 build' -F
 complete -c edgectl -n '__edgectl_at 0' -a validate -d 'check the manifest and the files it names'
+complete -c edgectl -n '__edgectl_at 0' -a bundle -d 'make exactly what a target\'s provider takes'
+complete -c edgectl -n '__edgectl_at any bundle' -s o -l out -r -F -d 'where to put it, instead of .edgectl/bundles'
+complete -c edgectl -n '__edgectl_at any bundle' -l verify -r -F -d 'check a bundle and its release record; make none'
 complete -c edgectl -n '__edgectl_at 0' -a dev -d 'run the app on this machine as the edge would'
 complete -c edgectl -n '__edgectl_at any dev' -l addr -r -d 'listen here (127.0.0.1:7676); port 0 picks a free one'
 complete -c edgectl -n '__edgectl_at any dev' -l ready-file -r -F -d 'write the URL into this file once it answers'

@@ -44,32 +44,6 @@ static size_t gzip_size(const uint8_t *bytes, size_t len)
 
 /* --- imports --- */
 
-static char type_letter(const char *type, size_t len)
-{
-    if (len == 3 && memcmp(type, "i32", 3) == 0)
-        return 'i';
-    if (len == 3 && memcmp(type, "i64", 3) == 0)
-        return 'I';
-    if (len == 3 && memcmp(type, "f32", 3) == 0)
-        return 'f';
-    return len == 3 && memcmp(type, "f64", 3) == 0 ? 'F' : '?';
-}
-
-/* "(i32,i64)->(i32)" to "iI:i". */
-static char *letters(const char *signature)
-{
-    cleanup(buf_clear) struct buf out = BUF_INIT(4096);
-    while (*signature) {
-        size_t word = strcspn(signature, "(),->");
-        if (word)
-            buf_add_char(&out, type_letter(signature, word));
-        else if (*signature == '-')
-            buf_add_char(&out, ':');
-        signature += word ? word : 1;
-    }
-    return buf_take(&out);
-}
-
 static enum inspect_import_state import_state(const struct module_import *imp,
                                               inspect_known_fn *known)
 {
@@ -77,7 +51,7 @@ static enum inspect_import_state import_state(const struct module_import *imp,
         return IMPORT_UNKNOWN;
     if (imp->kind != MODULE_FUNC || !imp->signature)
         return IMPORT_OTHER_TYPE;
-    cleanup(free_p) char *signature = letters(imp->signature);
+    cleanup(free_p) char *signature = module_signature_letters(imp->signature);
     return known(imp->module, imp->name, signature) ? IMPORT_KNOWN : IMPORT_OTHER_TYPE;
 }
 

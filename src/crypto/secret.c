@@ -74,6 +74,24 @@ size_t secret_len(const struct secret *s)
     return s->len;
 }
 
+/* Salted by the names, so that equal values of two secrets, or of two apps with other names for
+ * them, do not show. 19 MiB and two passes are OWASP's least for Argon2id. */
+void secret_print(const struct secret *s, const char *store, const char *key,
+                  char ret_hex[HASH_HEX_SIZE])
+{
+    uint8_t salt[HASH_SIZE], digest[HASH_SIZE];
+    struct hash *h = hash_new();
+    hash_add(h, store, strlen(store) + 1);
+    hash_add(h, key, strlen(key) + 1);
+    hash_final(h, salt);
+    hash_free(h);
+    _Static_assert(crypto_pwhash_SALTBYTES <= HASH_SIZE, "the salt is a prefix of a digest");
+    if (crypto_pwhash(digest, sizeof digest, (const char *)s->data, s->len, salt, 2,
+                      (size_t)19 << 20, crypto_pwhash_ALG_ARGON2ID13) != 0)
+        abort(); /* out of memory */
+    hash_hex(digest, ret_hex);
+}
+
 void secret_wipe(void *data, size_t len)
 {
     if (data)

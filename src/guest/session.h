@@ -275,9 +275,10 @@ void guest_flush_lines(struct guest *g);
 void guest_log(struct guest *g, const char *endpoint, const void *text, size_t len);
 
 /* Every hostcall by its name in hostcalls.def. */
-#define HOSTCALL(module, name, params, how, fn, aliases) \
+#define HOSTCALL(module, name, params, how, fn, hosts, aliases) \
     int32_t fn(struct instance *in, const uint64_t *a);
-#define WASI(name, params, how) int32_t wasi_##name(struct instance *in, const uint64_t *a);
+#define WASI(name, params, how, hosts) \
+    int32_t wasi_##name(struct instance *in, const uint64_t *a);
 #include "guest/hostcalls.def"
 #undef HOSTCALL
 #undef WASI

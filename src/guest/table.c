@@ -19,8 +19,8 @@
             guest_note_unsupported(guest_of(in), #module, #name);                  \
         return HC_UNSUPPORTED;                                                     \
     }
-#define HOSTCALL(module, name, params, how, fn, aliases) STUB_##how(module, name)
-#define WASI(name, params, how)
+#define HOSTCALL(module, name, params, how, fn, hosts, aliases) STUB_##how(module, name)
+#define WASI(name, params, how, hosts)
 #include "guest/hostcalls.def"
 #undef HOSTCALL
 #undef WASI
@@ -35,6 +35,13 @@ enum {
     HOW_NONE = HOSTCALL_NONE,
 };
 
+enum {
+    ON_NO = 0,
+    ON_WORKERS = 1 << PROVIDER_CLOUDFLARE,
+    ON_NODE = 1 << PROVIDER_AWS | 1 << PROVIDER_VERCEL,
+    ON_ALL = ON_WORKERS | ON_NODE,
+};
+
 static const char WASI_MODULE[] = "wasi_snapshot_preview1";
 
 /* proc_exit is the one function that gives nothing back. */
@@ -44,18 +51,18 @@ static bool wasi_has_result(const char *name)
 }
 
 static const struct host_func funcs[] = {
-#define HOSTCALL(module, name, params, how, fn, aliases) \
+#define HOSTCALL(module, name, params, how, fn, hosts, aliases) \
     {#module, #name, params, true, PARKS_##how, FN_##how(module, name, fn)},
-#define WASI(name, params, how) {WASI_MODULE, #name, params, true, PARKS_##how, wasi_##name},
+#define WASI(name, params, how, hosts) {WASI_MODULE, #name, params, true, PARKS_##how, wasi_##name},
 #include "guest/hostcalls.def"
 #undef HOSTCALL
 #undef WASI
 };
 
 static const struct hostcall calls[] = {
-#define HOSTCALL(module, name, params, how, fn, aliases) \
-    {#module, #name, params, true, (enum hostcall_how)HOW_##how, aliases},
-#define WASI(name, params, how) {WASI_MODULE, #name, params, true, HOSTCALL_FULL, ""},
+#define HOSTCALL(module, name, params, how, fn, hosts, aliases) \
+    {#module, #name, params, true, (enum hostcall_how)HOW_##how, ON_##hosts, aliases},
+#define WASI(name, params, how, hosts) {WASI_MODULE, #name, params, true, HOSTCALL_FULL, ON_##hosts, ""},
 #include "guest/hostcalls.def"
 #undef HOSTCALL
 #undef WASI
@@ -98,6 +105,19 @@ bool guest_hostcall_known(const char *module, const char *name, const char *sign
     size_t n = strlen(c->params);
     const char *result = strcmp(module, WASI_MODULE) != 0 || wasi_has_result(name) ? ":i" : ":";
     return strncmp(signature, c->params, n) == 0 && strcmp(signature + n, result) == 0;
+}
+
+enum bundle_support guest_hostcall_support(enum manifest_provider provider, const char *module,
+                                           const char *name, const char *signature)
+{
+    const struct hostcall *c = find(module, name);
+    if (!guest_hostcall_known(module, name, signature))
+        return SUPPORT_UNKNOWN;
+    if (provider == PROVIDER_FASTLY)
+        return SUPPORT_NATIVE;
+    if (provider == PROVIDER_LOCAL)
+        return c->how == HOSTCALL_NONE ? SUPPORT_MISSING : SUPPORT_NATIVE;
+    return c->hosts & 1u << provider ? SUPPORT_HOST : SUPPORT_MISSING;
 }
 
 static struct host_func *all;

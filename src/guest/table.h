@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "bundle/bundle.h"
 #include "wasm/engine.h"
 
 enum hostcall_how {
@@ -19,6 +20,7 @@ struct hostcall {
     const char *params;         /* 'i' = i32, 'I' = i64 */
     bool has_result;            /* an i32 */
     enum hostcall_how how;
+    unsigned hosts;             /* a bit 1 << enum manifest_provider where a JavaScript host has it */
     const char *aliases;        /* older names in module "env", separated by spaces */
 };
 
@@ -27,6 +29,10 @@ const struct hostcall *guest_hostcalls(size_t *ret_count);
 /* True if a guest that imports (module, name) with this signature can be linked. `signature`: as in
  * struct hostcall's params, then ':' and "i" or nothing for the result; NULL = any. */
 bool guest_hostcall_known(const char *module, const char *name, const char *signature);
+
+/* What a guest finds under that name on a provider's network. Signature as above. */
+enum bundle_support guest_hostcall_support(enum manifest_provider provider, const char *module,
+                                           const char *name, const char *signature);
 
 /* For the engine: hostcalls, their aliases, WASI. Built once; never freed. */
 const struct host_func *guest_host_funcs(size_t *ret_count);

@@ -40,4 +40,13 @@ bool vcs_is_url(const char *text);
  * an address of a kind that is not allowed or a ref or subdirectory that does not exist. */
 must_use int vcs_export(const struct vcs_export *job, struct err *err);
 
+struct vcs_state {
+    char revision[65];      /* hexadecimal */
+    bool dirty;             /* something below the folder differs from it, or is new */
+};
+
+/* The commit that the folder (absolute, without links) is at. False where there is none: no
+ * repository, or one without a commit. */
+bool vcs_state_read(const char *dir, struct vcs_state *ret_state);
+
 #endif

@@ -63,6 +63,10 @@ struct module_info {
     size_t custom_size;             /* bytes in custom sections */
 };
 
+/* One letter for each type ('i' = i32, 'I' = i64, 'f', 'F' the floats, '?' anything else), ':'
+ * between parameters and results: "(i32,i64)->(i32)" is "iI:i". The caller frees. */
+char *module_signature_letters(const char *signature);
+
 enum module_format module_format(const uint8_t *bytes, size_t len);
 /* Why a file of another format than MODULE_CORE cannot run, in the user's terms; sets err (with a
  * hint) and returns its negative code. `path` is for the message and may be NULL. */

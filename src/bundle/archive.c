@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundle/archive.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+
+enum { FILES_MAX = 25000 };
+/* Unpacked; a bundle's own limit while it is made is less. */
+static const size_t bytes_max = (size_t)1200 << 20;
+
+/* No component that is empty, "." or "..". */
+static bool stays_inside(const char *name)
+{
+    while (*name) {
+        size_t len = strcspn(name, "/");
+        if (len == 0 || (len == 1 && name[0] == '.') || (len == 2 && memcmp(name, "..", 2) == 0))
+            return false;
+        name += len;
+        if (*name == '/' && *++name == '\0')
+            return false;
+    }
+    return true;
+}
+
+int archive_name_check(const struct archive_files *files, const char *name, struct err *err)
+{
+    if (*name == '\0' || !stays_inside(name) || strchr(name, '\\'))
+        return err_set(err, ERR_FAILURE, "a file in it has the name '%.200s', which leads "
+                                         "elsewhere", name);
+    for (size_t i = 0; i < files->count; i++)
+        if (strcmp(files->list[i].name, name) == 0)
+            return err_set(err, ERR_FAILURE, "'%.200s' is in it twice", name);
+    if (files->count == FILES_MAX)
+        return err_set(err, ERR_FAILURE, "more than %d files are in it", FILES_MAX);
+    return 0;
+}
+
+size_t archive_left(const struct archive_files *files)
+{
+    return bytes_max - files->total;
+}
+
+int archive_too_large(struct err *err)
+{
+    return err_set(err, ERR_FAILURE, "unpacked it is larger than any bundle");
+}
+
+void archive_add(struct archive_files *files, const char *name, struct buf *data)
+{
+    uint8_t digest[HASH_SIZE];
+    files->list = xreallocarray(files->list, files->count + 1, sizeof *files->list);
+    struct bundle_part *p = &files->list[files->count++];
+    *p = (struct bundle_part){.name = xstrdup(name), .len = data->len};
+    files->total += p->len;
+    p->data = (uint8_t *)buf_take(data);
+    hash_bytes(p->data, p->len, digest);
+    hash_hex(digest, p->digest);
+}
+
+void archive_files_clear(struct archive_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        free(files->list[i].name);
+        free(files->list[i].data);
+    }
+    free(files->list);
+    *files = (struct archive_files){0};
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Archives in memory. What is written depends on the parts alone. What is read is not trusted. */
+#ifndef EDGECTL_BUNDLE_ARCHIVE_H
+#define EDGECTL_BUNDLE_ARCHIVE_H
+
+#include "base/buf.h"
+#include "bundle/bundle.h"
+
+/* Entries are the parts, in their order. -ERR_FAILURE when `out` is too small, or a name cannot be
+ * in such an archive. */
+must_use int targz_write(const struct bundle_part *parts, size_t count, struct buf *out,
+                         struct err *err);
+must_use int zip_write(const struct bundle_part *parts, size_t count, struct buf *out,
+                       struct err *err);
+
+/* The regular files of an archive, in its order. Zero-initialise. */
+struct archive_files {
+    struct bundle_part *list;   /* types are NULL */
+    size_t count;
+    size_t total;               /* bytes */
+};
+
+/* Bounded in number and in bytes. Anything but files and folders, and names that are absolute, lead
+ * out or occur twice, are errors: -ERR_FAILURE says what is wrong. */
+must_use int targz_read(const uint8_t *data, size_t len, struct archive_files *files,
+                        struct err *err);
+must_use int zip_read(const uint8_t *data, size_t len, struct archive_files *files,
+                      struct err *err);
+void archive_files_clear(struct archive_files *files);
+
+/* --- for the readers --- */
+
+must_use int archive_name_check(const struct archive_files *files, const char *name,
+                                struct err *err);
+/* Bytes that may still be added. */
+size_t archive_left(const struct archive_files *files);
+/* Takes the content of `data`. */
+void archive_add(struct archive_files *files, const char *name, struct buf *data);
+int archive_too_large(struct err *err);
+
+#endif
