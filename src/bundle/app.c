@@ -159,8 +159,8 @@ static int bind_kv(struct making *mk, const struct manifest_kv *kv, struct err *
 {
     const char *remote = manifest_remote_id(mk->target, "kv", kv->name, NULL);
     if (mk->target->provider == PROVIDER_AWS && !remote)
-        return lacks(mk, err, "Lambda@Edge has no KV store of its own: name the URL of a REST store "
-                              "(Upstash's kind) in targets.NAME.kv",
+        return lacks(mk, err, "Lambda@Edge has no KV store: name the URL of a REST store of "
+                              "Upstash's kind in targets.NAME.kv",
                      "KV store '%s' as it is", kv->name);
     add(mk->b, "kv", kv->name, NULL,
         has_host(mk) ? variable(mk->b, "KV", kv->name, NULL) : xstrdup(kv->name), remote);

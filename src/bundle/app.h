@@ -3,7 +3,7 @@
  * templates/hosts/README.md describes. Beside what stands there:
  *
  *   target, provider  "production", "cloudflare"
- *   kv.STORE.id       the target's id for the store. On AWS, and where a target on Vercel names one,
+ *   kv.STORE.id       the target's id for the store. On AWS, and on Vercel where there is one,
  *                     the URL of a REST store of Upstash's kind; `token` is then the secret with
  *                     its token: a parameter of SSM, or a variable
  *   secrets           on AWS the names are those of SSM parameters

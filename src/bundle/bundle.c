@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "bundle/app.h"
 #include "bundle/archive.h"
+#include "bundle/scan.h"
 #include "wasm/wat.h"
 
 /* --- parts --- */
@@ -163,6 +164,37 @@ static int read_manifest(struct making *mk, struct err *err)
     return input_read(&mk->inputs, mk->m->file, &mk->manifest_text, &mk->manifest_len, err);
 }
 
+/* --- secrets --- */
+
+/* A value in app.wat would be one in the module: what is shipped is looked at, and named by where
+ * it comes from. */
+static int scan_inputs(const struct making *mk, const struct scan *scan, struct err *err)
+{
+    int r = scan_bytes(scan, mk->wasm, mk->wasm_len, mk->m->build.artifact, err);
+    for (size_t i = 0; i < mk->assets.count && r == 0; i++)
+        r = scan_bytes(scan, mk->assets.list[i].data, mk->assets.list[i].len,
+                       mk->assets.list[i].path, err);
+    if (r < 0)
+        return r;
+    cleanup(free_p) char *config = json_stable(mk->config);
+    cleanup(free_p) char *app = app_module(mk, false);
+    r = scan_bytes(scan, (const uint8_t *)config, strlen(config), "the config stores", err);
+    return r < 0 ? r : scan_bytes(scan, (const uint8_t *)app, strlen(app),
+                                  "what the host is told about the app", err);
+}
+
+static int check_secrets(struct making *mk, struct err *err)
+{
+    const struct bundle_options *o = mk->options;
+    cleanup(scan_free_p) struct scan *scan = scan_new(o->secrets, o->secret_count);
+    for (size_t i = 0; i < o->secret_count; i++)
+        if (o->secrets[i].value && secret_len(o->secrets[i].value) < SCAN_VALUE_MIN)
+            bundle_note(mk->b, "a longer one is harder to guess, too",
+                        "the secret '%s' is too short to be looked for in what is shipped",
+                        o->secrets[i].key);
+    return scan_inputs(mk, scan, err);
+}
+
 /* --- the whole --- */
 
 typedef int layout_fn(struct making *mk, struct err *err);
@@ -259,9 +291,15 @@ static int make(struct making *mk, struct err *err)
     if (r == 0)
         r = check_imports(mk, err);
     if (r == 0)
+        r = check_module_limits(mk, err);
+    if (r == 0)
         r = assets_read(mk->m, &mk->inputs, &mk->assets, err);
     if (r == 0)
         r = app_bind(mk, err);
+    if (r == 0)
+        r = check_secrets(mk, err);
+    if (r == 0)
+        r = check_store_limits(mk, err);
     if (r == 0)
         r = forms[b->provider].layout(mk, err);
     if (r == 0)
@@ -275,6 +313,8 @@ static int make(struct making *mk, struct err *err)
     sort_parts(b);
     if (b->form == BUNDLE_ARCHIVE)
         r = pack(b, err);
+    if (r == 0)
+        r = check_size_limits(mk, err);
     if (r == 0)
         record_make(mk);
     return r;

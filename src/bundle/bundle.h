@@ -9,7 +9,7 @@
  *   fastly      BUNDLE_ARCHIVE  a package (tar.gz), laid out as `fastly compute pack` does
  *   aws         BUNDLE_ARCHIVE  a zip for Lambda@Edge
  *   vercel      BUNDLE_TREE     the parts are the files below .vercel/output/
- *   local       BUNDLE_TREE     app.wasm, bindings.js and assets, for `edgectl dev` and `edgectl serve`
+ *   local       BUNDLE_TREE     app.wasm, bindings.js and assets, for edgectl itself
  *
  * What a JavaScript host is told about the app stands in the part bindings.js: bundle/app.h. */
 #ifndef EDGECTL_BUNDLE_BUNDLE_H
@@ -41,7 +41,7 @@ struct bundle_binding {
     char *key;                      /* of a secret; NULL for the others */
     char *name;                     /* what it is called at the provider: "KV_SESSIONS" */
     char *remote;                   /* the provider's id, from the target; NULL: to be looked up */
-    char digest[HASH_HEX_SIZE];     /* of a secret's value, or of a config store; "" if there is none */
+    char digest[HASH_HEX_SIZE];     /* of a secret's value, or a config store; "" without one */
 };
 
 struct bundle {
@@ -51,12 +51,12 @@ struct bundle {
     char *file;                     /* what it is called on disk: "shop-edge.tar.gz" */
     struct bundle_part *parts;      /* by name in byte order, but the main module first */
     size_t part_count;
-    struct bundle_part package;     /* BUNDLE_ARCHIVE: the file, its digest; data is NULL otherwise */
+    struct bundle_part package;     /* BUNDLE_ARCHIVE: the file; else data is NULL */
     char *metadata;                 /* BUNDLE_MODULES: JSON, without secrets and without ids that
                                      * have to be looked up; else NULL */
     struct bundle_binding *bindings;
     size_t binding_count;
-    char id[HASH_HEX_SIZE];         /* of the release: content, config, names and digests of secrets */
+    char id[HASH_HEX_SIZE];         /* of the release: content, config, secrets by digest */
     json_t *record;                 /* the release record (bundle/record.h) */
     struct err *notes;              /* what the user should know; code ERR_NONE */
     size_t note_count;

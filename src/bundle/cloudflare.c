@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Worker: the modules of an upload, and its metadata (`workers/scripts/NAME/versions`). Part name,
- * file name and module specifier are one. */
+/* A Worker: the modules of an upload, and its metadata (`workers/scripts/NAME/versions`). Names
+ * of parts, of files and module specifiers are one. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -28,7 +28,8 @@ static json_t *bindings(const struct making *mk)
     for (size_t i = 0; i < mk->b->binding_count; i++) {
         const struct bundle_binding *b = &mk->b->bindings[i];
         if (strcmp(b->kind, "kv") == 0 && b->remote)
-            add_binding(list, b->name, "kv_namespace", json_pack("{s:s}", "namespace_id", b->remote));
+            add_binding(list, b->name, "kv_namespace",
+                        json_pack("{s:s}", "namespace_id", b->remote));
         else if (strcmp(b->kind, "config") == 0)
             add_binding(list, b->name, "json",
                         json_pack("{s:O}", "json", json_object_get(mk->config, b->store)));

@@ -38,8 +38,9 @@ int host_add(struct bundle *b, const char *const *folders, const char *below, co
 {
     for (; *folders; folders++)
         if (!add_folder(b, *folders, below, main))
-            return err_set(err, ERR_FAILURE, "this edgectl has no host for %s: it was built without "
-                                             "templates/hosts/%s",
+            return err_set(err, ERR_FAILURE,
+                           "this edgectl has no host for %s: it was built without "
+                           "templates/hosts/%s",
                            manifest_provider_name(b->provider), *folders);
     return 0;
 }

@@ -103,6 +103,11 @@ must_use int host_add(struct bundle *b, const char *const *folders, const char *
 
 enum bundle_support import_support(const struct making *mk, const struct module_import *imp);
 
+/* --- the provider's limits: -ERR_LIMIT, or a note where it may be fine (check.c) --- */
+must_use int check_module_limits(const struct making *mk, struct err *err);
+must_use int check_store_limits(const struct making *mk, struct err *err);
+must_use int check_size_limits(struct making *mk, struct err *err);
+
 /* Fills b->record. */
 void record_make(struct making *mk);
 

@@ -130,7 +130,8 @@ static int check_package(const struct archive_files *files, struct err *err)
         const char *name = files->list[i].name;
         if (strcspn(name, "/") != len || strncmp(name, files->list[0].name, len) != 0 ||
             name[len] != '/')
-            return err_set(err, ERR_FAILURE, "'%.200s' is not in the one folder of a package", name);
+            return err_set(err, ERR_FAILURE, "'%.200s' is not in the one folder of a package",
+                           name);
         manifest |= strcmp(name + len, "/fastly.toml") == 0;
     }
     if (!manifest)

@@ -24,8 +24,8 @@ void secret_unref(struct secret *s);
 void secret_unref_p(struct secret **s);
 const uint8_t *secret_expose(const struct secret *s);
 size_t secret_len(const struct secret *s);
-/* What tells values apart wherever they are known: the same on every machine, and slow to make (some
- * 20 ms), so that a value that could be guessed is not given away. For release records. */
+/* What tells values apart wherever they are known: the same on every machine, and slow to make
+ * (some 20 ms), so that a value that could be guessed is not given away. For release records. */
 void secret_print(const struct secret *s, const char *store, const char *key,
                   char ret_hex[HASH_HEX_SIZE]);
 /* Clear memory in a way that the compiler does not drop. */

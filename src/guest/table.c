@@ -62,7 +62,8 @@ static const struct host_func funcs[] = {
 static const struct hostcall calls[] = {
 #define HOSTCALL(module, name, params, how, fn, hosts, aliases) \
     {#module, #name, params, true, (enum hostcall_how)HOW_##how, ON_##hosts, aliases},
-#define WASI(name, params, how, hosts) {WASI_MODULE, #name, params, true, HOSTCALL_FULL, ON_##hosts, ""},
+#define WASI(name, params, how, hosts) \
+    {WASI_MODULE, #name, params, true, HOSTCALL_FULL, ON_##hosts, ""},
 #include "guest/hostcalls.def"
 #undef HOSTCALL
 #undef WASI

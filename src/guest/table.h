@@ -20,7 +20,7 @@ struct hostcall {
     const char *params;         /* 'i' = i32, 'I' = i64 */
     bool has_result;            /* an i32 */
     enum hostcall_how how;
-    unsigned hosts;             /* a bit 1 << enum manifest_provider where a JavaScript host has it */
+    unsigned hosts;             /* a bit 1 << enum manifest_provider for each JavaScript host */
     const char *aliases;        /* older names in module "env", separated by spaces */
 };
 
