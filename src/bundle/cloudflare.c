@@ -20,6 +20,13 @@ static void add_binding(json_t *list, const char *name, const char *type, json_t
     json_array_append_new(list, o);
 }
 
+/* A store is one variable: the text of a JSON object. */
+static json_t *config_text(const struct making *mk, const char *store)
+{
+    cleanup(free_p) char *text = json_stable(json_object_get(mk->config, store));
+    return json_string(text);
+}
+
 /* Secrets are bound by whoever uploads: their values are not here. A namespace whose id is not
  * known is left out as well, until it has been looked up. */
 static json_t *bindings(const struct making *mk)
@@ -31,8 +38,8 @@ static json_t *bindings(const struct making *mk)
             add_binding(list, b->name, "kv_namespace",
                         json_pack("{s:s}", "namespace_id", b->remote));
         else if (strcmp(b->kind, "config") == 0)
-            add_binding(list, b->name, "json",
-                        json_pack("{s:O}", "json", json_object_get(mk->config, b->store)));
+            add_binding(list, b->name, "plain_text",
+                        json_pack("{s:o}", "text", config_text(mk, b->store)));
     }
     add_binding(list, "EDGECTL_VERSION", "version_metadata", json_object());
     return list;

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "bundle/archive.h"
+#include "bundle/gzip.h"
 
 static void archive_write_p(struct archive **a) { archive_write_free(*a); }
 static void archive_read_p(struct archive **a) { archive_read_free(*a); }
@@ -41,15 +42,12 @@ static int write_entry(struct archive *a, const struct bundle_part *p, struct er
     return 0;
 }
 
-int targz_write(const struct bundle_part *parts, size_t count, struct buf *out, struct err *err)
+static int tar_write(const struct bundle_part *parts, size_t count, struct buf *out,
+                     struct err *err)
 {
     cleanup(archive_write_p) struct archive *a = archive_write_new();
-    /* pax, which is ustar unless a name is too long for that. Level 5: as small as the provider's
-     * CLI makes it, in as little time. */
+    /* pax, which is ustar unless a name is too long for that */
     if (archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
-        archive_write_add_filter_gzip(a) != ARCHIVE_OK ||
-        archive_write_set_filter_option(a, "gzip", "timestamp", NULL) != ARCHIVE_OK ||
-        archive_write_set_filter_option(a, "gzip", "compression-level", "5") != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(a, 0) != ARCHIVE_OK ||
         archive_write_open2(a, out, NULL, on_write, NULL, NULL) != ARCHIVE_OK)
         return failed(a, "the package cannot be written", err);
@@ -60,6 +58,19 @@ int targz_write(const struct bundle_part *parts, size_t count, struct buf *out, 
     }
     if (archive_write_close(a) != ARCHIVE_OK)
         return failed(a, "the package cannot be written", err);
+    return 0;
+}
+
+int targz_write(const struct bundle_part *parts, size_t count, struct buf *out, struct err *err)
+{
+    /* as small as the provider's CLI makes it, in as little time */
+    enum { LEVEL = 5 };
+    cleanup(buf_clear) struct buf tar = BUF_INIT(out->max);
+    int r = tar_write(parts, count, &tar, err);
+    if (r < 0)
+        return r;
+    if (!gzip_bytes((const uint8_t *)buf_str(&tar), tar.len, LEVEL, out))
+        return err_set(err, ERR_FAILURE, "the package is too large");
     return 0;
 }
 
