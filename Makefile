@@ -189,6 +189,10 @@ bench: deps ## measure against peers, on this machine
 	$(MAKE) -j$(JOBS) tests
 	BUILD=$(BUILD) tests/bench/run
 
+sim: ## how often the rollout's gate is right: 10,000 simulated runs a case
+	$(MAKE) -j$(JOBS) $(BUILD)/tests/tools/gate_sim
+	$(BUILD)/tests/tools/gate_sim
+
 deps: ## install the Debian packages that building and testing need
 	@.ci/deps build test
 
@@ -238,4 +242,4 @@ help: ## list the targets
 -include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:%=%.d) $(TOOL_BIN:%=%.d)
 
 .PHONY: all debug asan tsan tests quick check check-built check-served check-san check-tsan \
-        check-fault fuzz fuzz-built lint demo bench deps deps-build docs check-docs install uninstall clean help FORCE
+        check-fault fuzz fuzz-built lint demo bench sim deps deps-build docs check-docs install uninstall clean help FORCE

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How clumped events are: variance over mean of their counts, 1 when each request fails on its
+ * own. Retries, one noisy client or an outage of seconds make it larger, and a test that takes such
+ * events one by one sees differences that are not there.
+ *
+ * It is estimated within each arm around that arm's own rate, so that a version that is worse is
+ * not taken for a clumped one, at three time scales, so that trouble that lasts several polls is
+ * seen, and within short blocks, so that the rate may drift over a day. */
+#ifndef EDGECTL_ROLLOUT_DISPERSION_H
+#define EDGECTL_ROLLOUT_DISPERSION_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include "base/err.h"
+
+enum { DISPERSION_SCALES = 3, DISPERSION_LEVELS = 9 };
+
+extern const double dispersion_level[DISPERSION_LEVELS];
+
+struct dispersion_scale {
+    double n, x;            /* of the batch that is being filled */
+    int polls;              /* in it */
+    int batches;            /* in the block that is being filled */
+    double block_n, block_x, block_sq;      /* sums of n, x and x^2/n over its batches */
+    double chi2, df;        /* of the blocks that are complete */
+};
+
+struct dispersion {
+    struct dispersion_scale scale[DISPERSION_SCALES];
+};
+
+/* One poll of one arm: `x` events in `n` requests. Nothing happens for n = 0. */
+void dispersion_add(struct dispersion *d, double n, double x);
+
+/* What is believed of the dispersion: how likely each level is, and by how much all of them grow
+ * because trouble lasts longer than a poll. Broad while little is known. */
+struct belief {
+    double weight[DISPERSION_LEVELS];       /* sum 1 */
+    double stretch;                         /* >= 1 */
+};
+
+/* `doubt`: how likely clumps are before there are data. */
+struct belief dispersion_belief(const struct dispersion *const *arms, int count, double doubt);
+/* Its mean, for people. */
+double belief_phi(const struct belief *b);
+
+json_t *dispersion_save(const struct dispersion *d);
+must_use int dispersion_load(struct dispersion *d, const json_t *from, struct err *err);
+
+#endif
