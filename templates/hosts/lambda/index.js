@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest as a Lambda@Edge function: Node 24, on viewer-request or origin-request, where it answers in
+// the place of the origin. KV by Upstash's REST interface, secrets from the Systems Manager, config
+// from the bundle.
+//
+// Behind the router (templates/routers/cloudfront.js) one function holds two versions: versions.js
+// says in which folder the version of a label has its app.wasm and bindings.js; all others get the
+// one that is here.
+import process from "node:process";
+import { createHost } from "../core/host.js";
+import { asset, loadGuest } from "../node/guest.js";
+import { log } from "../node/log.js";
+import { send } from "../node/send.js";
+import { upstash } from "../node/upstash.js";
+import { fromEvent, header, toEvent } from "./event.js";
+import { LIMITS } from "./restrictions.js";
+import { parameter } from "./ssm.js";
+
+const VERSION = "x-edgectl-version";
+const root = new URL("../", import.meta.url);
+const versions = await import("../versions.js").then((m) => m.default, absent);
+const main = await load("");
+const others = new Map();
+const told = new Set();
+
+function absent(error) {
+    if (error.code !== "ERR_MODULE_NOT_FOUND")
+        throw error;
+    return {};
+}
+
+async function load(folder) {
+    const { default: bindings } = await import(new URL(`${folder}bindings.js`, root));
+    const host = createHost(await loadGuest(folder), bindings, { memory: 0 }); // one request at a time
+    return { folder, bindings, host, cacheScope: {} };
+}
+
+// The app of that version; a folder's is loaded when it is first asked for.
+function app(label) {
+    const folder = label !== undefined && Object.hasOwn(versions, label) ? versions[label] : "";
+    if (folder === "")
+        return main;
+    if (!others.has(folder))
+        others.set(folder, load(folder));
+    return others.get(folder);
+}
+
+// What `edgectl dev --runtime node` puts in the place of the stores.
+const local = globalThis[Symbol.for("edgectl.dev")];
+
+function platform(cacheScope, waiting) {
+    return {
+        send, log, cacheScope,
+        kv: (binding, { id, token }) => local ? local.kv(binding)
+            : id && upstash(binding, id, () => parameter(token)),
+        secret: (name) => local ? local.secret(name) : parameter(name),
+        variable: (name) => process.env[name],
+        waitUntil: (promise) => waiting.push(promise),
+    };
+}
+
+// Lambda stops the process once the answer is given, so the guest's last work comes before that.
+async function settled(waiting, context) {
+    const left = (context?.getRemainingTimeInMillis?.() ?? 30000) - 500;
+    let timer;
+    const late = new Promise((resolve) => {
+        timer = setTimeout(resolve, Math.max(0, left));
+    });
+    await Promise.race([Promise.allSettled(waiting), late]);
+    clearTimeout(timer);
+}
+
+function dropped(name) {
+    if (!told.has(name))
+        log("edgectl", `header ${name} of the app's answers is left out: CloudFront does not take it`);
+    told.add(name);
+}
+
+export async function handler(event, context) {
+    const { cf } = event.Records[0];
+    const { eventType } = cf.config;
+    if (!Object.hasOwn(LIMITS, eventType))
+        throw new Error(`edgectl: an app runs on viewer-request or origin-request, not on ${eventType}`);
+    const label = header(cf.request, VERSION);
+    const { folder, bindings, host, cacheScope } = await app(label);
+    const asked = fromEvent(cf);
+    const waiting = [];
+    const answer = asked.answer ??
+        await asset(folder, bindings, cf.request.method, cf.request.uri,
+            header(cf.request, "if-none-match")) ??
+        await host.handle(asked.request, platform(cacheScope, waiting));
+    const result = await toEvent(answer, eventType, cf.request.method, dropped);
+    if (waiting.length)
+        await settled(waiting, context);
+    if (label !== undefined)
+        log("edgectl", JSON.stringify({ request: cf.config.requestId, version: label, status: Number(result.status) }));
+    return result;
+}

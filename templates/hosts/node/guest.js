@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guest's module and what lies beside it in the bundle.
+import { readFile } from "node:fs/promises";
+import process from "node:process";
+
+const root = new URL("../", import.meta.url);
+
+// A guest waits for JavaScript by JSPI, which V8 has from the one of Node 24 on.
+function requireJspi() {
+    if (typeof WebAssembly.Suspending !== "function")
+        throw new Error(`edgectl: this is Node ${process.versions.node}, which has no JSPI: a guest ` +
+            "cannot wait for its backends here. Set the function's runtime to nodejs24.x");
+}
+
+// The guest in that folder of the bundle.
+export async function loadGuest(folder = "") {
+    requireJspi();
+    return WebAssembly.compile(await readFile(new URL(`${folder}app.wasm`, root)));
+}
+
+// What the manifest's `static` has at a path, as an answer; undefined if there is nothing. For
+// platforms that serve no files themselves. `folder` is where the bindings are from.
+export async function asset(folder, bindings, method, path, ifNoneMatch) {
+    const entry = method === "GET" || method === "HEAD" ? find(bindings.assets, path) : undefined;
+    if (!entry)
+        return undefined;
+    const headers = [["content-type", entry.type], ["etag", entry.etag]];
+    if (ifNoneMatch?.split(/\s*,\s*/).includes(entry.etag))
+        return { status: 304, headers, body: null };
+    const body = method === "HEAD" ? null : await readFile(new URL(folder + entry.part, root));
+    return { status: 200, headers, body, length: entry.size };
+}
+
+function find(assets, path) {
+    if (!assets)
+        return undefined;
+    let name;
+    try {
+        name = decodeURIComponent(path);
+    } catch {
+        return undefined;
+    }
+    for (const candidate of [name, name.endsWith("/") ? `${name}index.html` : ""])
+        if (Object.hasOwn(assets, candidate))
+            return assets[candidate];
+    return undefined;
+}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For bats files that run bundles in other runtimes: `load ../lib`, `load peers`, `load bundle`.
+hosts=$BATS_TEST_DIRNAME/../../templates/hosts
+
+# The path of a test guest's module, in $module.
+guest() {
+    run --separate-stderr env HOME="${TEST_HOME:-$HOME}" "$BATS_TEST_DIRNAME/../guests/build" "$1"
+    [ "$status" -ne 77 ] || skip "${stderr-}"
+    [ "$status" -eq 0 ] || {
+        echo "${stderr-}"
+        return 1
+    }
+    module=$output
+}
+
+# What `edgectl bundle` puts into a folder ($1) for a Node platform, of $module and the members of
+# bindings.js ($2).
+node_bundle() {
+    mkdir -p "$1"
+    cp -r "$hosts/core" "$hosts/node" "$hosts/lambda" "$hosts/vercel" "$1"
+    cp "$module" "$1/app.wasm"
+    echo '{"type":"module"}' >"$1/package.json"
+    echo "export default {name: \"app\", $2};" >"$1/bindings.js"
+}
+
+# Run a stand-in of dev/ ($1) over a folder and further arguments: $url, ./log.
+stand_in() {
+    node24
+    rm -f port
+    "$node" "$hosts/dev/$1.js" "${@:2}" >>log 2>&1 3>port &
+    local pid=$!
+    pids+=("$pid")
+    wait_for 60 answers_or_gone "$pid"
+    [ -s port ] || {
+        cat log
+        return 1
+    }
+    url=http://127.0.0.1:$(cat port)
+}
+
+answers_or_gone() {
+    [ -s port ] || ! kill -0 "$1" 2>/dev/null
+}
+
+# The Build Output of a bundle at ./out, of $module and the members of bindings.js ($1).
+vercel_output() {
+    node_bundle out/functions/index.func "$1"
+    echo '{"version":3,"routes":[{"handle":"filesystem"},{"src":"/(.*)","dest":"/index"}]}' >out/config.json
+    echo '{"runtime":"nodejs24.x","handler":"vercel/index.js","launcherType":"Nodejs","shouldAddHelpers":false,
+        "supportsResponseStreaming":true,"memory":1024}' >out/functions/index.func/.vc-config.json
+}
+
+# Head and body of the answer to PATH ($1), with curl's options.
+ask() {
+    curl -s -m 30 -D head -o body "$url$@"
+}
+
+# The status of the answer to PATH ($1) is $2.
+gives() {
+    ask "$1" "${@:3}"
+    [ "$(sed -n '1s/^HTTP\/1.1 \([0-9]*\).*/\1/p' head)" = "$2" ] || {
+        cat head body log
+        return 1
+    }
+}
+
+# The body of the answer to PATH ($1) holds $2.
+says() {
+    ask "$1" "${@:3}"
+    expect_in "$(cat body)" "$2"
+}
