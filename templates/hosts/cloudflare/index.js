@@ -1,20 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// Workers: the main module of a bundle.
+// Workers: the main module of a bundle. Needs compatibility date 2025-05-01 or later.
 import module from "../app.wasm";
 import app from "../bindings.js";
 import { createHost } from "../core/host.js";
+import { ClientRequest } from "./request.js";
+import { kvStore } from "./kv.js";
+import { send } from "./send.js";
 
 // An isolate has 128 MB, for this host and what the runtime keeps too.
 const host = createHost(module, app, { memory: 96 << 20 });
+const cacheScope = {};
 
 class Platform {
     constructor(env, context) {
         this.env = env;
         this.context = context;
+        this.cacheScope = cacheScope;
+        this.send = send;
+    }
+
+    kv(binding) {
+        const namespace = this.env[binding];
+        return namespace && kvStore(namespace);
+    }
+
+    secret(name) {
+        return this.env[name];
+    }
+
+    variable(name) {
+        return this.env[name];
     }
 
     log(endpoint, text) {
-        console.log(endpoint === "stdout" || endpoint === "stderr" ? text : `${endpoint} :: ${text}`);
+        console.log(`${endpoint} :: ${text}`);
     }
 
     waitUntil(promise) {
@@ -22,50 +41,40 @@ class Platform {
     }
 }
 
-class ClientRequest {
-    constructor(request) {
-        this.request = request;
-    }
+const NO_BODY = new Set([204, 205, 304]);
 
-    get method() {
-        return this.request.method;
-    }
-
-    get url() {
-        return this.request.url;
-    }
-
-    get version() {
-        return { "HTTP/1.0": 10, "HTTP/2": 20, "HTTP/3": 30 }[this.request.cf?.httpProtocol] ?? 11;
-    }
-
-    headers() {
-        return [...this.request.headers];
-    }
-
-    get body() {
-        return this.request.body;
-    }
-
-    get length() {
-        const length = this.request.headers.get("content-length");
-        return length === null ? undefined : Number(length);
-    }
-
-    get client() {
-        return this.request.headers.get("cf-connecting-ip") ?? "127.0.0.1";
-    }
-
-    get server() {
-        return undefined;
-    }
+// A stream whose length is known is sent with it, not in chunks.
+function framed(stream, length) {
+    const fixed = new FixedLengthStream(length);
+    stream.pipeTo(fixed.writable).catch(() => {});
+    return fixed.readable;
 }
 
-const respond = (a) => new Response(a.body, { status: a.status, headers: a.headers });
+function respond(answer, request, env) {
+    let { status, headers, body, length } = answer;
+    if (status > 599) {
+        console.error(`edgectl: Workers cannot send status ${status}`);
+        body?.cancel?.();
+        return new Response("the guest's status cannot be sent from here\n", { status: 500 });
+    }
+    const encoded = headers.some((h) => h[0] === "content-encoding");
+    if (NO_BODY.has(status) || request.method === "HEAD") {
+        body?.cancel?.();
+        body = null;
+    } else if (body instanceof ReadableStream && length !== undefined && body !== request.body) {
+        body = framed(body, length);
+    } else if (body === null && length === 0) {
+        body = "";
+    }
+    const version = env.EDGECTL_VERSION?.id;
+    if (version)
+        headers = [...headers, ["x-edgectl-version", version]];
+    return new Response(body, { status, headers, encodeBody: encoded ? "manual" : "automatic" });
+}
 
 export default {
     fetch(request, env, context) {
         const answer = host.handle(new ClientRequest(request), new Platform(env, context));
-        return answer instanceof Promise ? answer.then(respond) : respond(answer);
+        return answer instanceof Promise ? answer.then((a) => respond(a, request, env)) : respond(answer, request, env);
     },
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One guest at work on a client request: its handle tables, what it waits for, its answer.
 import { Body, Source } from "./body.js";
-import { BADF, LIMITEXCEEDED, ipOctets, toBinary, UNSUPPORTED, Unsupported } from "./memory.js";
+import { BADF, LIMITEXCEEDED, ipOctets, toBinary, toBytes, UNSUPPORTED, Unsupported } from "./memory.js";
 
 // What may stand in the shared table of async items.
 export const BODY = 1, STREAM = 2, PENDING = 3, KV_LOOKUP = 4, KV_INSERT = 5, KV_DELETE = 6,
@@ -25,6 +25,7 @@ export function statusOf(e) {
     throw e;
 }
 
+const loose = new TextDecoder();
 let sandboxes = 0;
 
 export class Guest {
@@ -52,6 +53,7 @@ export class Guest {
         this.wake = undefined;
         this.over = false;
         this.started = performance.now();
+        this.waited = 0;            // ms, of the time since
         this.wall = undefined;
         this.signal = () => {
             const fn = this.wake;
@@ -61,6 +63,8 @@ export class Guest {
         this.answer = undefined;    // what the client gets
         this.promised = false;      // the host will answer from a pending request
         this.onAnswer = undefined;
+        this.parked = false;        // it has waited at least once
+        this.onEnd = undefined;
         this.headersOf = undefined;
     }
 
@@ -198,10 +202,12 @@ export class Guest {
         return status === undefined ? this.park(now) : status;
     }
 
-    async park(now) {
+    async park(now, timer) {
         this.host.suspended(this);
         for (;;) {
+            const since = performance.now();
             await new Promise((resolve) => (this.wake = resolve));
+            this.waited += performance.now() - since;
             if (this.over)
                 await new Promise(() => {});    // nobody runs this stack any more
             if (this.u8.length === 0)
@@ -212,29 +218,24 @@ export class Guest {
             } catch (e) {
                 status = statusOf(e);
             }
-            if (status !== undefined)
-                return status;
+            if (status === undefined)
+                continue;
+            clearTimeout(timer);
+            return status;
         }
     }
 
     // As wait, and `now(true)` once the time is over.
     waitFor(ms, now) {
+        const status = now(false);
+        if (status !== undefined)
+            return status;
         let late = false;
         const timer = setTimeout(() => {
             late = true;
             this.signal();
         }, ms);
-        const ask = () => {
-            let status;
-            try {
-                status = now(late);
-                return status;
-            } finally {
-                if (status !== undefined)
-                    clearTimeout(timer);
-            }
-        };
-        return this.wait(ask);
+        return this.park(() => now(late), timer);
     }
 
     // A call whose outcome is a promise.
@@ -258,10 +259,17 @@ export class Guest {
         });
     }
 
+    // ms at work.
+    busy() {
+        return performance.now() - this.started - this.waited;
+    }
+
     // --- output ---
 
-    log(endpoint, text) {
-        this.platform.log(endpoint, text);
+    // `s` holds a byte a character.
+    log(endpoint, s) {
+        // eslint-disable-next-line no-control-regex
+        this.platform.log(endpoint, /^[\x00-\x7f]*$/.test(s) ? s : loose.decode(toBytes(s)));
     }
 
     // --- the answer ---

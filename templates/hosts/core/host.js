@@ -2,10 +2,12 @@
 // From a client request to an answer: admission, a fresh instance, and how it ends.
 import { Exit, Guest } from "./guest.js";
 import { encode } from "./memory.js";
+import { makeBackend } from "./backend.js";
 import { importsFor } from "./table.js";
 
 export { hostcalls } from "./table.js";
 export { Unsupported } from "./memory.js";
+export { SendError, TAG } from "./send.js";
 
 const PAGE = 65536;
 
@@ -13,6 +15,7 @@ class Host {
     constructor(module, app, options) {
         this.module = module;
         this.app = app;
+        this.backends = new Map(Object.entries(app.backends ?? {}).map(([name, b]) => [name, makeBackend(b)]));
         this.memory = options.memory ?? 0;
         this.queueTime = options.queueTime ?? 10000;
         this.queueLength = options.queueLength ?? 100;
@@ -58,7 +61,9 @@ class Host {
     // The answer, or a promise of it.
     start(request, platform) {
         const g = new Guest(this, request, platform);
-        const run = this.run(g);
+        this.run(g);
+        if (g.parked)
+            platform.waitUntil(new Promise((resolve) => (g.onEnd = resolve)));
         if (g.answer)
             return g.answer;
         return new Promise((resolve) => {
@@ -102,6 +107,7 @@ class Host {
     // The guest waits for something: from now on it holds memory beside others, and has a time limit.
     suspended(g) {
         this.account(g);
+        g.parked = true;
         const limit = this.app.limits?.wall;
         if (limit && g.wall === undefined)
             g.wall = setTimeout(() => this.stop(g), limit);
@@ -118,6 +124,7 @@ class Host {
             return;
         this.held -= g.held;
         g.close();
+        g.onEnd?.();
         if (slot) {
             slot.g = undefined;
             this.slots.push(slot);

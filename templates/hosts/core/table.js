@@ -2,30 +2,64 @@
 // Every function that a guest may import, and the import objects made of them.
 import { statusOf } from "./guest.js";
 import { UNSUPPORTED } from "./memory.js";
+import { backend, register_dynamic_backend, shielding } from "./backend.js";
+import { cache, purge } from "./cache.js";
 import { http_downstream, ofFirst } from "./downstream.js";
 import { http_body, http_req, http_resp } from "./http.js";
+import { kv_store, object_store } from "./kv.js";
+import { abi, compute_runtime, erl, http_cache, inspect } from "./runtime.js";
+import { async_io, send_downstream_pending, sending } from "./send.js";
+import { acl, config_store, device_detection, geo, log, secret_store } from "./stores.js";
 import { wasi } from "./wasi.js";
 
 const WASI = "wasi_snapshot_preview1";
 
 const served = {
-    fastly_http_req: { ...http_req, ...ofFirst },
-    fastly_http_resp: http_resp,
+    fastly_abi: abi,
+    fastly_acl: acl,
+    fastly_async_io: async_io,
+    fastly_backend: backend,
+    fastly_cache: cache,
+    fastly_compute_runtime: compute_runtime,
+    fastly_config_store: config_store,
+    fastly_device_detection: device_detection,
+    fastly_dictionary: config_store,
+    fastly_erl: erl,
+    fastly_geo: geo,
     fastly_http_body: http_body,
+    fastly_http_cache: http_cache,
     fastly_http_downstream: http_downstream,
+    fastly_http_req: { ...http_req, ...sending, ...ofFirst, register_dynamic_backend, inspect },
+    fastly_http_resp: { ...http_resp, send_downstream_pending },
+    fastly_kv_store: kv_store,
+    fastly_log: log,
+    fastly_object_store: object_store,
+    fastly_purge: purge,
+    fastly_secret_store: secret_store,
+    fastly_shielding: shielding,
     [WASI]: wasi,
 };
 
 // Those that may wait.
-const PARK = new Set((`fastly_http_body.append fastly_http_body.read fastly_http_body.write
-${WASI}.poll_oneoff ${WASI}.sched_yield`).split(/\s+/));
+const PARK = new Set(`fastly_async_io.select fastly_cache.cache_busy_handle_wait fastly_cache.get_body
+fastly_cache.transaction_lookup fastly_config_store.open fastly_dictionary.open fastly_http_body.append
+fastly_http_body.read fastly_http_body.write fastly_http_req.pending_req_poll fastly_http_req.pending_req_poll_v2
+fastly_http_req.pending_req_select fastly_http_req.pending_req_select_v2 fastly_http_req.pending_req_wait
+fastly_http_req.pending_req_wait_v2 fastly_http_req.send fastly_http_req.send_v2 fastly_http_req.send_v3
+fastly_kv_store.delete_wait fastly_kv_store.insert_wait fastly_kv_store.list_wait fastly_kv_store.lookup_wait
+fastly_kv_store.lookup_wait_v2 fastly_object_store.insert fastly_object_store.lookup fastly_object_store.pending_delete_wait
+fastly_object_store.pending_insert_wait fastly_object_store.pending_lookup_wait fastly_secret_store.get
+${WASI}.poll_oneoff ${WASI}.sched_yield`.split(/\s+/));
+
+// Those that are answered without the feature behind them.
+const PEER = (module, name) => module === "fastly_erl" || name === "inspect";
 
 export const hostcalls = [];
 const functions = new Map();
 for (const [module, calls] of Object.entries(served))
     for (const [name, fn] of Object.entries(calls)) {
         const key = `${module}.${name}`;
-        hostcalls.push([module, name, PARK.has(key) ? "PARK" : "CALL"]);
+        hostcalls.push([module, name, PARK.has(key) ? "PARK" : PEER(module, name) ? "PEER" : "CALL"]);
         functions.set(key, fn);
     }
 

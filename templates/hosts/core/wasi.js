@@ -64,7 +64,7 @@ const REALTIME = 0, MONOTONIC = 1, CLOCK_COUNT = 4;
 function now(g, id) {
     if (id === REALTIME)
         return BigInt(Date.now()) * NS_PER_MS;
-    const ms = id === MONOTONIC ? performance.now() : performance.now() - g.started;
+    const ms = id === MONOTONIC ? performance.now() : g.busy();
     return BigInt(Math.round(ms * 1e6));
 }
 
