@@ -58,7 +58,7 @@ function respond(answer, request, env) {
         return new Response("the guest's status cannot be sent from here\n", { status: 500 });
     }
     const encoded = headers.some((h) => h[0] === "content-encoding");
-    if (NO_BODY.has(status) || request.method === "HEAD") {
+    if (NO_BODY.has(status) || (request.method === "HEAD" && body instanceof ReadableStream)) {
         body?.cancel?.();
         body = null;
     } else if (body instanceof ReadableStream && length !== undefined && body !== request.body) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests to backends by fetch. The runtime connects, so certificates, SNI, TLS versions and connect
-// timeouts of a backend are not ours to set: what would change who is trusted is refused.
+// Requests to backends by fetch. The runtime connects, and says Host as in the URL: certificates, SNI, TLS
+// versions and connect timeouts of a backend are not ours to set. What would change who is trusted, or
+// whom a backend must take for asked, is refused.
+import { origin } from "../core/backend.js";
 import { Unsupported } from "../core/memory.js";
 import { SendError, TAG } from "../core/send.js";
 
@@ -34,8 +36,9 @@ export async function send(call) {
     const { backend: b } = call;
     if (b.ca || b.clientCert)
         throw new Unsupported("Workers trust and show no certificates of a backend's own");
+    if (b.overrideHost && b.overrideHost !== origin(b))
+        throw new Unsupported("Workers send the Host of the URL");
     const headers = new Headers(call.headers);
-    headers.set("host", call.host);
     let r;
     try {
         r = await fetch(call.url, {

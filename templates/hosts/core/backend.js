@@ -141,7 +141,7 @@ function addDynamic(g, name, b) {
 export function register_dynamic_backend(g, name, nameLen, target, targetLen, mask, record) {
     const has = (bit) => (mask & (1 << bit)) !== 0;
     record >>>= 0;
-    if (g.app.dynamicBackends === false)
+    if (!g.app.dynamicBackends)
         return UNSUPPORTED;
     if (mask & ~KNOWN)
         return INVAL;

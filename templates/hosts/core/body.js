@@ -4,7 +4,7 @@
 
 export const DATA = 0, WAIT = 1, END = 2, BROKEN = 3;
 
-const FULL_CHUNKS = 8, FULL_BYTES = 1 << 20;
+const FULL_CHUNKS = 8, FULL_BYTES = 1 << 20, PULL_BYTES = 64 << 10;
 
 // A platform's stream of bytes. `length`: how many will come, undefined if that is not known;
 // `betweenBytes`: ms that it may take for more to come; `trailers`: function that gives them at the
@@ -16,6 +16,7 @@ export class Source {
         this.betweenBytes = betweenBytes;
         this.trailers = trailers;
         this.reader = undefined;
+        this.into = 0;
         this.pulling = false;
         this.chunk = undefined;
         this.state = WAIT;
@@ -28,7 +29,7 @@ export class Source {
         if (this.pulling)
             return;
         this.pulling = true;
-        this.reader ??= this.stream.getReader();
+        this.reader ??= this.open();
         this.next().then(({ value, done }) => {
             if (done)
                 this.state = this.length ? BROKEN : END;
@@ -44,6 +45,17 @@ export class Source {
         });
     }
 
+    // Into buffers of ours where it can be: a runtime's own are small.
+    open() {
+        try {
+            const reader = this.stream.getReader({ mode: "byob" });
+            this.into = Math.min(PULL_BYTES, this.length || PULL_BYTES);
+            return reader;
+        } catch {
+            return this.stream.getReader();
+        }
+    }
+
     take(value) {
         this.chunk = typeof value === "string" ? new TextEncoder().encode(value)
             : value instanceof Uint8Array ? value : new Uint8Array(value);
@@ -52,7 +64,7 @@ export class Source {
     }
 
     next() {
-        const read = this.reader.read();
+        const read = this.into ? this.reader.read(new Uint8Array(this.into)) : this.reader.read();
         if (!this.betweenBytes)
             return read;
         let timer;
@@ -78,6 +90,7 @@ export class Body {
         this.gone = false;          // its reader has gone
         this.failed = false;
         this.trailers = [];
+        this.endRead = false;       // its reader has been told of the end
         this.fresh = 0;             // chunks at the front that count for nothing in `full`
         this.chunks = 0;            // chunks and bytes behind those
         this.bytes = 0;

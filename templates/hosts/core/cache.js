@@ -217,6 +217,7 @@ class CoreCache {
 const caches = new WeakMap();
 
 function cacheOf(g) {
+    g.effect();
     const scope = g.platform.cacheScope;
     if (!scope)
         throw new Unsupported("there is no cache here");

@@ -16,6 +16,9 @@ export class Exit {
     }
 }
 
+// Thrown to leave a guest that must begin again; it has no status.
+const RESTART = new Error("restart");
+
 // Why a call failed, as the guest hears it; what is no status of ours ends the guest.
 export function statusOf(e) {
     if (typeof e === "number")
@@ -29,7 +32,8 @@ const loose = new TextDecoder();
 let sandboxes = 0;
 
 export class Guest {
-    constructor(host, request, platform) {
+    // `direct`: it runs on the caller's stack, where it cannot wait.
+    constructor(host, request, platform, direct) {
         this.host = host;
         this.app = host.app;
         this.request = request;
@@ -50,12 +54,16 @@ export class Guest {
         this.buffered = 0;
         this.idlePolls = 0;
         this.lines = ["", ""];
+        this.said = undefined;      // log messages not passed on yet
         this.wake = undefined;
         this.over = false;
         this.started = performance.now();
         this.waited = 0;            // ms, of the time since
         this.wall = undefined;
-        this.signal = () => {
+        this.direct = direct;
+        this.restart = false;       // it must begin again where it can wait
+        this.held = 0;              // bytes of memory, as counted by the host
+        this.signal = direct ? undefined : () => {
             const fn = this.wake;
             this.wake = undefined;
             fn?.();
@@ -63,7 +71,6 @@ export class Guest {
         this.answer = undefined;    // what the client gets
         this.promised = false;      // the host will answer from a pending request
         this.onAnswer = undefined;
-        this.parked = false;        // it has waited at least once
         this.onEnd = undefined;
         this.headersOf = undefined;
     }
@@ -202,7 +209,20 @@ export class Guest {
         return status === undefined ? this.park(now) : status;
     }
 
-    async park(now, timer) {
+    // Before anything that others can see, other than an answer and log lines: it happens once only.
+    effect() {
+        if (this.direct) {
+            this.restart = true;
+            throw RESTART;
+        }
+    }
+
+    park(now, timer) {
+        this.effect();
+        return this.parked(now, timer);
+    }
+
+    async parked(now, timer) {
         this.host.suspended(this);
         for (;;) {
             const since = performance.now();
@@ -230,6 +250,7 @@ export class Guest {
         const status = now(false);
         if (status !== undefined)
             return status;
+        this.effect();
         let late = false;
         const timer = setTimeout(() => {
             late = true;
@@ -240,6 +261,7 @@ export class Guest {
 
     // A call whose outcome is a promise.
     whenDone(promise, then) {
+        this.effect();
         let done = false, value, error;
         promise.then((v) => {
             value = v;
@@ -269,7 +291,11 @@ export class Guest {
     // `s` holds a byte a character.
     log(endpoint, s) {
         // eslint-disable-next-line no-control-regex
-        this.platform.log(endpoint, /^[\x00-\x7f]*$/.test(s) ? s : loose.decode(toBytes(s)));
+        s = /^[\x00-\x7f]*$/.test(s) ? s : loose.decode(toBytes(s));
+        if (this.direct)
+            (this.said ??= []).push([endpoint, s]);
+        else
+            this.platform.log(endpoint, s);
     }
 
     // --- the answer ---
@@ -312,6 +338,9 @@ export class Guest {
         for (const i of [0, 1])
             if (this.lines[i])
                 this.log(i ? "stderr" : "stdout", this.lines[i]);
+        this.direct = false;
+        for (const [endpoint, s] of this.said ?? [])
+            this.platform.log(endpoint, s);
     }
 }
 

@@ -9,7 +9,14 @@ export { hostcalls } from "./table.js";
 export { Unsupported } from "./memory.js";
 export { SendError, TAG } from "./send.js";
 
-const PAGE = 65536;
+const PAGE = 65536, SKIPS = 32, PATIENCE_MAX = 128;
+
+// The import functions of one guest at a time, made once: `g` is the one at work.
+class Slot {
+    constructor() {
+        this.g = this.direct = this.suspendable = undefined;
+    }
+}
 
 class Host {
     constructor(module, app, options) {
@@ -19,7 +26,9 @@ class Host {
         this.memory = options.memory ?? 0;
         this.queueTime = options.queueTime ?? 10000;
         this.queueLength = options.queueLength ?? 100;
-        this.slots = [];            // free import objects
+        this.slots = [];            // free ones
+        this.skips = 0;             // requests that are not tried on the caller's stack
+        this.patience = 1;
         this.each = 2 * PAGE;       // what a guest takes, as seen last
         this.held = 0;              // by all guests at work
         this.queue = [];
@@ -58,43 +67,69 @@ class Host {
             : problem(503, "too many requests at once for the memory of this instance")));
     }
 
-    // The answer, or a promise of it.
+    // The answer, or a promise of it. A guest runs on the caller's stack first, which is cheaper: if it
+    // must wait there, nothing that it did has had an effect yet, and it begins again on a stack that
+    // can be suspended. Apps that wait are not tried each time.
     start(request, platform) {
-        const g = new Guest(this, request, platform);
-        this.run(g);
-        if (g.parked)
-            platform.waitUntil(new Promise((resolve) => (g.onEnd = resolve)));
-        if (g.answer)
-            return g.answer;
-        return new Promise((resolve) => {
-            g.onAnswer = resolve;
-            if (g.answer)
-                resolve(g.answer);
-        });
-    }
-
-    run(g) {
-        const slot = this.slots.pop() ?? this.newSlot();
-        let ended;
-        slot.g = g;
-        g.held = this.each;
-        this.held += g.held;
-        try {
-            const { exports } = new WebAssembly.Instance(this.module, slot.imports);
-            g.memory = exports.memory;
-            g.refresh();
-            this.account(g);
-            ended = WebAssembly.promising(exports._start)();
-        } catch (e) {
-            ended = Promise.reject(e);
+        if (this.skips > 0) {
+            this.skips--;
+        } else {
+            const g = new Guest(this, request, platform, true);
+            this.runDirect(g);
+            if (!g.restart) {
+                this.patience = Math.max(1, this.patience >> 1);
+                return g.answer;
+            }
+            this.skips = SKIPS * this.patience;
+            this.patience = Math.min(PATIENCE_MAX, this.patience * 2);
         }
-        return ended.then(() => this.ended(g, slot), (e) => this.ended(g, slot, e));
+        return this.startSuspendable(new Guest(this, request, platform, false));
     }
 
-    newSlot() {
-        const slot = { g: undefined, imports: undefined };
-        slot.imports = importsFor(this.module, slot);
-        return slot;
+    startSuspendable(g) {
+        const slot = this.slots.pop() ?? new Slot();
+        g.platform.waitUntil(new Promise((resolve) => (g.onEnd = resolve)));
+        this.run(g, slot);
+        return g.answer ?? new Promise((resolve) => (g.onAnswer = resolve));
+    }
+
+    // A fresh sandbox for `g`; gives its _start.
+    instance(g, imports) {
+        this.held += g.held = this.each;
+        const { exports } = new WebAssembly.Instance(this.module, imports);
+        g.memory = exports.memory;
+        g.refresh();
+        this.account(g);
+        return exports._start;
+    }
+
+    runDirect(g) {
+        const slot = this.slots.pop() ?? new Slot();
+        slot.g = g;
+        let error;
+        try {
+            this.instance(g, slot.direct ??= importsFor(this.module, slot, false))();
+        } catch (e) {
+            error = e;
+        }
+        slot.g = undefined;
+        this.slots.push(slot);
+        if (g.restart)
+            this.held -= g.held;
+        else
+            this.ended(g, undefined, error);
+    }
+
+    async run(g, slot) {
+        let error;
+        slot.g = g;
+        try {
+            const start = this.instance(g, slot.suspendable ??= importsFor(this.module, slot, true));
+            await WebAssembly.promising(start)();
+        } catch (e) {
+            error = e;
+        }
+        this.ended(g, slot, error);
     }
 
     account(g) {
@@ -107,7 +142,6 @@ class Host {
     // The guest waits for something: from now on it holds memory beside others, and has a time limit.
     suspended(g) {
         this.account(g);
-        g.parked = true;
         const limit = this.app.limits?.wall;
         if (limit && g.wall === undefined)
             g.wall = setTimeout(() => this.stop(g), limit);

@@ -14,9 +14,9 @@ const VERSION_11 = 2, VERSION_MAX = 4;
 
 function message(at) {
     return {
-        header_names_get: (g, h, ...out) => headers.namesOut(g, g[at](h).headers, ...out),
+        header_names_get: (g, h, b, bl, c, e, w) => headers.namesOut(g, g[at](h).headers, b, bl, c, e, w),
         header_value_get: (g, h, n, nl, b, bl, w) => headers.valueOut(g, g[at](h).headers, n, nl, b, bl, w),
-        header_values_get: (g, h, ...a) => headers.valuesOut(g, g[at](h).headers, ...a),
+        header_values_get: (g, h, n, nl, b, bl, c, e, w) => headers.valuesOut(g, g[at](h).headers, n, nl, b, bl, c, e, w),
         header_values_set: (g, h, n, nl, v, vl) => headers.valuesIn(g, g[at](h).headers, n, nl, v, vl),
         header_insert: (g, h, n, nl, v, vl) => headers.insertIn(g, g[at](h).headers, n, nl, v, vl),
         header_append: (g, h, n, nl, v, vl) => headers.appendIn(g, g[at](h).headers, n, nl, v, vl),
@@ -167,6 +167,8 @@ export const http_resp = {
         const r = g.responseAt(h);
         g.body(bodyHandle);
         g.responses[h >>> 0] = null;
+        if (streaming === 1)
+            g.effect();         // somebody reads it from now on
         const body = g.takeBody(bodyHandle, streaming === 1);
         if (r.status < 200 || g.answered) {
             body.stop();
@@ -174,6 +176,7 @@ export const http_resp = {
                 return INVAL;
             if (g.answered)
                 return ERROR;
+            g.effect();
             g.platform.early?.(r.headers);
             return OK;
         }
@@ -198,6 +201,7 @@ function readNow(g, h, buf, len, out) {
             return undefined;
         if (state === BROKEN)
             return ERROR;
+        b.endRead = state === END;
         if (state === DATA) {
             const chunk = b.take(len >>> 0);
             g.u8.set(chunk, buf);
@@ -246,20 +250,15 @@ function endOf(h, g, finish) {
     return OK;
 }
 
-// The trailers of a body that was read to its end.
+// The trailers of a body whose end was read.
 function readTrailers(g, h) {
     const it = g.itemAt(h);
     if (it?.kind === STREAM)
         throw INVAL;
     const b = g.body(h);
-    switch (b.peek(g.signal)) {
-    case END:
-        return b.trailers;
-    case BROKEN:
-        throw ERROR;
-    default:
+    if (!b.endRead)
         throw AGAIN;
-    }
+    return b.trailers;
 }
 
 export const http_body = {

@@ -59,6 +59,7 @@ function open(g, ptr, len, out) {
 }
 
 function storeAt(g, h) {
+    g.effect();
     const entry = g.kvStores[h >>> 0];
     if (!entry)
         throw BADF;

@@ -136,6 +136,7 @@ class Pending {
 
 // Consumes request and body, whatever comes of it.
 function start(g, request, body, name, nameLen, streaming) {
+    g.effect();
     range(g, name, nameLen);
     const r = g.requestAt(request);
     g.body(body);

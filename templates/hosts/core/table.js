@@ -67,6 +67,8 @@ for (const [module, calls] of Object.entries(served))
 // has grown. Spelt out for the usual numbers of arguments, as a spread costs on each call.
 const enter = (s) => {
     const { g } = s;
+    if (g.restart)
+        g.effect();
     if (g.u8.length === 0)
         g.refresh();
     return g;
@@ -83,10 +85,14 @@ const binders = [
 ];
 const anyNumber = (s, f) => (...a) => { try { return f(enter(s), ...a); } catch (x) { return statusOf(x); } };
 
+// A rest parameter is not counted in a function's length.
+const takesRest = (f) => /^[^)]*\.\.\./.test(String(f));
+const binderOf = (f) => (takesRest(f) ? undefined : binders[f.length - 1]) ?? anyNumber;
+
 const unsupported = () => UNSUPPORTED;
 
-// The imports that `module` wants, for a slot.
-export function importsFor(module, s) {
+// The imports that `module` wants, for a slot. `suspendable`: for a stack that can be suspended.
+export function importsFor(module, s, suspendable) {
     const imports = {};
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
         if (kind !== "function")
@@ -94,8 +100,8 @@ export function importsFor(module, s) {
         const key = `${from}.${name}`, f = functions.get(key);
         let fn = unsupported;
         if (f) {
-            fn = (binders[f.length - 1] ?? anyNumber)(s, f);
-            if (PARK.has(key))
+            fn = binderOf(f)(s, f);
+            if (suspendable && PARK.has(key))
                 fn = new WebAssembly.Suspending(fn);
         }
         (imports[from] ??= {})[name] = fn;
