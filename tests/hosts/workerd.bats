@@ -32,6 +32,7 @@ same() {
     local base
     for base in "$native" "$url"; do
         curl -s -m 20 -D head -o body "${base%/}$@"
+        [ "${*: -1}" != -I ] || : >body
         {
             sed -n '1s/^HTTP\/1.1 \([0-9]*\).*/\1/p' head
             tr -d '\r' <head | sed 1d | tr '[:upper:]' '[:lower:]' | grep -v '^\(date\|connection\|$\)' | sort

@@ -4,7 +4,7 @@
 
 export const DATA = 0, WAIT = 1, END = 2, BROKEN = 3;
 
-const FULL_CHUNKS = 8, FULL_BYTES = 1 << 20, PULL_BYTES = 64 << 10;
+const FULL_CHUNKS = 8, FULL_BYTES = 1 << 20, PULL_BYTES = 64 << 10, CUT_MS = 1;
 
 // A platform's stream of bytes. `length`: how many will come, undefined if that is not known;
 // `betweenBytes`: ms that it may take for more to come; `trailers`: function that gives them at the
@@ -295,6 +295,8 @@ export class Body {
                     case END:
                         return controller.close();
                     case BROKEN:
+                        // Later: an error overtakes what was given before it.
+                        await new Promise((resolve) => setTimeout(resolve, CUT_MS));
                         return controller.error(new Error("the body was cut short"));
                     }
                     await again;
