@@ -230,19 +230,6 @@ static void bind_shield(struct load *l, struct node *n)
     s->unencrypted = bind_text(n, "unencrypted");
 }
 
-/* Shares must grow, so that a rollout never takes traffic back by being advanced. */
-static void check_steps(struct load *l, const struct node *root)
-{
-    const struct node *steps = bind_child(bind_child(root, "rollout"), "steps");
-    double last = 0, share;
-    FOR_CHILDREN (n, steps) {
-        if (value_percent(n->text, &share) && share <= last)
-            problem_at(l, n, "step '%s' must be more than %g%%", n->text, last);
-        else
-            last = share;
-    }
-}
-
 void bind_edge(struct load *l, struct node *root)
 {
     struct manifest *m = l->m;
@@ -276,5 +263,5 @@ void bind_edge(struct load *l, struct node *root)
         *PUSH(m->targets, m->target_count) = xstrdup(n->key);
     m->log_endpoints = bind_names(bind_child(root, "log"), &m->log_endpoint_count);
     m->fastly_keys = bind_names(bind_child(root, "fastly-api-keys"), &m->fastly_key_count);
-    check_steps(l, root);
+    m->rollout = rollout_bind(l, root);
 }

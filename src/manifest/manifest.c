@@ -103,6 +103,7 @@ void manifest_unref(struct manifest *m)
     free_names(m->log_endpoints, m->log_endpoint_count);
     free_names(m->regions, m->region_count);
     free_names(m->targets, m->target_count);
+    manifest_rollout_free(m->rollout);
     manifest_target_free(m->target);
     free_names(m->files, m->file_count);
     free_names(m->build.watch, m->build.watch_count);

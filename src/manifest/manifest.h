@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "manifest/acl.h"
+#include "manifest/rollout.h"
 #include "manifest/target.h"
 
 struct dotenv;
@@ -147,6 +148,7 @@ struct manifest {
     char **targets;                 /* names below targets: */
     size_t target_count;
     struct manifest_target *target; /* the one asked for; NULL: none was */
+    struct manifest_rollout *rollout;   /* NULL: not an edge.yaml */
     char **files;                   /* data files it was read from, .env included: watch them */
     size_t file_count;
     struct dotenv *env;             /* the .env file, or NULL; ask manifest_getenv */

@@ -193,9 +193,11 @@ void gate_add(struct gate *g, const struct gate_look *look)
     double begin = eprocess_starts_next(&g->starts, look->stage && g->starts.looks > 0);
     if (look->stage)
         g->stage_requests[STABLE] = g->stage_requests[CANARY] = 0;
-    g->weight = look->weight;
-    g->stage_requests[STABLE] += look->stable_requests;
-    g->stage_requests[CANARY] += look->canary_requests;
+    if (look->weight > 0) {
+        g->weight = look->weight;
+        g->stage_requests[STABLE] += look->stable_requests;
+        g->stage_requests[CANARY] += look->canary_requests;
+    }
     for (int i = 0; i < g->config.count; i++) {
         if (look->stable[i].known && look->canary[i].known)
             add_metric(g, i, &look->stable[i], &look->canary[i], begin);

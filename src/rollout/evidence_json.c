@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Evidence that somebody else writes as JSON (manifest: rollout.evidence.file). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/units.h"
+#include "rollout/evidence_impl.h"
+
+/* Seconds since 1970, or ISO 8601 in UTC. 0: not a time. */
+static int64_t time_of(const json_t *v)
+{
+    struct tm tm = {0};
+    if (json_is_number(v))
+        return (int64_t)(json_number_value(v) * 1000);
+    const char *end = json_is_string(v) ? strptime(json_string_value(v), "%Y-%m-%dT%H:%M:%S", &tm)
+                                        : NULL;
+    return end ? (int64_t)timegm(&tm) * 1000 : 0;
+}
+
+static bool count_at(const json_t *o, const char *key, double *ret)
+{
+    const json_t *v = json_object_get(o, key);
+    double n = json_number_value(v);
+    if (!json_is_number(v) || n < 0 || !isfinite(n))
+        return false;
+    *ret = n;
+    return true;
+}
+
+/* slow: {"300ms": N}: requests slower than that. */
+static bool slow_at(const json_t *slow, double edge_ms, double *ret)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)slow, key, v) {
+        int64_t ms;
+        if (parse_duration(key, &ms) && (double)ms == edge_ms && json_is_number(v)) {
+            *ret = json_number_value(v);
+            return *ret >= 0;
+        }
+    }
+    return false;
+}
+
+static void take_version(const struct gate_config *c, const json_t *v, struct evidence_arm *to)
+{
+    to->known = count_at(v, "requests", &to->requests);
+    for (int i = 0; to->known && i < c->count; i++) {
+        const struct gate_rule *rule = &c->rule[i];
+        struct gate_cell *cell = &to->cell[i];
+        cell->requests = to->requests;
+        switch (rule->kind) {
+        case GATE_ERRORS:
+            cell->known = count_at(v, "errors", &cell->bad[0]);
+            break;
+        case GATE_TRAPS:
+            cell->known = count_at(v, "traps", &cell->bad[0]);
+            break;
+        case GATE_EVENTS:
+            cell->known = count_at(json_object_get(v, "events"), rule->name, &cell->bad[0]);
+            break;
+        case GATE_LATENCY:
+            cell->known = true;
+            for (int e = 0; e < rule->edges; e++)
+                cell->known &= slow_at(json_object_get(v, "slow"), rule->edge_ms[e],
+                                       &cell->bad[e]);
+            break;
+        }
+    }
+}
+
+int evidence_from_json(const struct plan *plan, int i, const json_t *doc, int64_t now_ms,
+                       struct evidence_totals *ret, struct err *err)
+{
+    const struct plan_target *t = &plan->target[i];
+    const json_t *versions = json_object_get(doc, "versions"), *time = json_object_get(doc, "time");
+    if (!json_is_object(versions))
+        return err_set(err, ERR_FAILURE, "the evidence has no object 'versions'");
+    ret->until_ms = time_of(time);
+    if (time && ret->until_ms == 0)
+        return err_set(err, ERR_FAILURE, "the evidence's 'time' is no time");
+    if (!time)
+        ret->until_ms = now_ms;
+    take_version(&plan->gate, json_object_get(versions, t->stable), &ret->arm[0]);
+    take_version(&plan->gate, json_object_get(versions, t->canary), &ret->arm[1]);
+    return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rollout/note.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { NOTE_MAX = 4000 };
+
+static const char note_key[] = "rollout";
+
+static json_t *summary(const struct rollout *r, int index, bool with_plan)
+{
+    const struct plan_target *t = &r->plan.target[index];
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    json_t *shares = json_array(), *touched = json_array();
+    for (int i = 0; i < r->plan.targets; i++) {
+        json_array_append_new(shares, json_integer(r->state.bp[i]));
+        json_array_append_new(touched, json_boolean(r->state.touched[i]));
+    }
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:b, s:b, s:s, s:I}", "id",
+                          history_id(r->history), "stable", t->stable, "canary", t->canary, "phase",
+                          rollout_phase_name(r->state.phase), "step", r->state.step, "bp", shares,
+                          "touched", touched, "set", r->state.set, "paused", r->state.paused,
+                          "host", host, "t", (json_int_t)(clock_wall_ns() / 1000000));
+    if (with_plan)
+        json_object_set_new(o, "plan", plan_save(&r->plan));
+    return o;
+}
+
+void note_put(const struct rollout *r, struct target *t, int index)
+{
+    struct err err;
+    for (int with_plan = 1; with_plan >= 0; with_plan--) {
+        json_t *o = summary(r, index, with_plan);
+        cleanup(free_p) char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
+        json_decref(o);
+        if (strlen(text) > NOTE_MAX)
+            continue;
+        if (target_put_note(t, note_key, text, &err) < 0)
+            return;
+        break;
+    }
+}
+
+int note_get(struct target *t, json_t **ret, struct err *err)
+{
+    cleanup(buf_clear) struct buf text = BUF_INIT(64 * 1024);
+    int r = target_get_note(t, note_key, &text, err);
+    if (r <= 0)
+        return r;
+    *ret = json_loadb(buf_str(&text), text.len, 0, NULL);
+    return *ret ? 1 : 0;
+}
+
+int note_adopt(const json_t *note, const char *state_dir, const char *target, struct rollout **ret,
+               struct err *err)
+{
+    struct history *h = NULL;
+    cleanup(free_p) struct plan *plan = xnew(struct plan);
+    const json_t *saved = json_object_get(note, "plan");
+    if (!saved) {
+        err_set(err, ERR_FAILURE, "the note at the provider holds no plan to go on with");
+        err_hint(err, "put all traffic on one version: edgectl rollout abort --to VERSION");
+        return -ERR_FAILURE;
+    }
+    int r = plan_load(plan, saved, err);
+    if (r == 0)
+        r = history_new(state_dir, target, &h, err);
+    if (r == 0)
+        r = rollout_begin(h, plan, ret, err);
+    if (r < 0)
+        return r;
+    json_t *e = json_deep_copy(note);
+    json_object_del(e, "plan");
+    json_object_del(e, "t");
+    json_object_set_new(e, "e", json_string("adopt"));
+    return rollout_add(*ret, e, err);
+}

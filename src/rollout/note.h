@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A rollout's state kept with the provider, where it can: enough for another machine to tell how
+ * things stand, and to go on or to put everything back. What was counted is not in it: a gate that
+ * is taken over begins anew. */
+#ifndef EDGECTL_ROLLOUT_NOTE_H
+#define EDGECTL_ROLLOUT_NOTE_H
+
+#include "rollout/rollout.h"
+
+/* Never fails: the note is a help, not the truth. */
+void note_put(const struct rollout *r, struct target *t, int index);
+/* 1 and the note, which the caller json_decrefs; 0 when there is none. */
+must_use int note_get(struct target *t, json_t **ret, struct err *err);
+/* A journal of our own from it. -ERR_FAILURE when the note holds no plan. */
+must_use int note_adopt(const json_t *note, const char *state_dir, const char *target,
+                        struct rollout **ret, struct err *err);
+
+#endif
