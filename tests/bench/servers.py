@@ -226,11 +226,13 @@ def wrk(port, path, seconds, connections=32):
     """(requests per second, answers that were no 2xx, requests in all)"""
     if not shutil.which("wrk"):
         raise Missing("wrk")
-    text = subprocess.run(
+    r = subprocess.run(
         ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
-         f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
+         f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=False)
+    if r.returncode != 0:
+        raise Missing(f"wrk could not load port {port}: {r.stderr.strip() or r.stdout.strip()}")
     rate, bad, total = 0.0, 0, 0
-    for line in text.splitlines():
+    for line in r.stdout.splitlines():
         words = line.split()
         if line.startswith("Requests/sec:"):
             rate = float(words[1])
