@@ -192,9 +192,10 @@ END
 }
 
 await_exec() {
-    local comm=
+    local comm='' end=$((SECONDS + 20))
     until [ "$comm" = edgectl ]; do
-        read -r comm <"/proc/$dev/comm"
+        [ "$SECONDS" -lt "$end" ] || return 1
+        read -r comm <"/proc/$dev/comm" || :
     done
 }
 
