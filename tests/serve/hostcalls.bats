@@ -28,8 +28,16 @@ all_ok() {
 
 @test "config, secrets, KV, geolocation, devices, ACLs, shields" {
     serve c/stores
+    all_ok "$url"
+}
+
+@test "what is known of the client" {
+    serve c/client
     all_ok -H 'fastly-key: made-up-key' -H 'x-fastly-bot-analyzed: 1' \
-        -H 'x-fastly-bot-name: probe-bot' "$url"
+        -H 'x-fastly-bot-detected: true' -H 'x-fastly-bot-verified: false' \
+        -H 'x-fastly-bot-name: probe-bot' -H 'x-fastly-bot-category: AI-Crawler' "$url/plain"
+    serve c/client --tls --state tls-state
+    all_ok -k --resolve "localhost:${url##*:}:127.0.0.1" "https://localhost:${url##*:}/tls"
 }
 
 @test "the core cache" {

@@ -62,6 +62,8 @@ static void plain(void)
     is(fastly_cache_get_length(h, &n), EDGE_NONE);
     is(fastly_cache_get_user_metadata(h, buf, sizeof(buf), &size), EDGE_NONE);
     is(fastly_cache_get_body(h, 0, NULL, &body), EDGE_NONE);
+    is(fastly_cache_get_hits(h, &n), EDGE_NONE);
+    is(fastly_cache_get_stale_while_revalidate_ns(h, &n), EDGE_NONE);
     is(fastly_cache_close(h), EDGE_OK);
     is(fastly_cache_close(h), EDGE_BADF);
 
@@ -74,6 +76,15 @@ static void plain(void)
     is(n, 10);
     is(fastly_cache_get_max_age_ns(h, &n), EDGE_OK);
     is(n, 60 * second);
+    is(fastly_cache_get_stale_while_revalidate_ns(h, &n), EDGE_OK);
+    is(n, 0);
+    is(fastly_cache_get_hits(h, &n), EDGE_OK);
+    ok(n <= 1);
+    uint32_t later = lookup("plain");
+    uint64_t more = 0;
+    is(fastly_cache_get_hits(later, &more), EDGE_OK);
+    is(more, n + 1);
+    is(fastly_cache_close(later), EDGE_OK);
     is(fastly_cache_get_age_ns(h, &n), EDGE_OK);
     ok(n >= 5 * second && n < 30 * second);
     is(fastly_cache_get_user_metadata(h, buf, 2, &size), EDGE_BUFLEN);
@@ -160,6 +171,9 @@ static void stale(void)
                          EDGE_CACHE_MUST_INSERT_OR_UPDATE);
     is(state(other), EDGE_CACHE_FOUND | EDGE_CACHE_USABLE | EDGE_CACHE_STALE);
     ok(content_is(first, 0, 0, 0, "old"));
+    uint64_t n = 0;
+    is(fastly_cache_get_stale_while_revalidate_ns(first, &n), EDGE_OK);
+    is(n, 60 * second);
     struct edge_cache_write_options options = {.max_age_ns = 100 * second};
     is(fastly_cache_transaction_update(first, 0, &options), EDGE_OK);
     is(fastly_cache_transaction_update(first, 0, &options), EDGE_BADF);

@@ -9,6 +9,8 @@
 
 #include "edge.h"
 
+enum { NO_SUCH_HANDLE = 4242 };
+
 static char *check_text;
 static size_t check_len;
 static int check_count, check_failures;

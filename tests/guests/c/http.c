@@ -2,8 +2,6 @@
 /* Requests, responses and bodies, by themselves: nothing is sent. */
 #include "check.h"
 
-enum { NO_SUCH_HANDLE = 4242 };
-
 static uint32_t new_request(void)
 {
     uint32_t h;
@@ -232,8 +230,21 @@ static void responses(void)
     int64_t next;
     is(fastly_http_resp_header_values_get(h, LIT("a"), buf, sizeof(buf), 0, &next, &n), EDGE_OK);
     is(n, 4);
+    is(fastly_http_resp_header_names_get(h, buf, sizeof(buf), 0, &next, &n), EDGE_OK);
+    is(n, 2);
+    is(memcmp(buf, "a", 2), 0);
+    is(next, -1);
+    is(fastly_http_resp_header_values_set(h, LIT("a"), "3\0tail", 6), EDGE_OK);
+    is(fastly_http_resp_header_value_get(h, LIT("A"), buf, sizeof(buf), &n), EDGE_OK);
+    is_text(buf, n, "3");
+    is(fastly_http_resp_header_values_set(h, LIT("a"), "x\1\0", 3), EDGE_ERROR);
+    is(fastly_http_resp_header_insert(h, LIT("a"), LIT("4")), EDGE_OK);
     is(fastly_http_resp_header_remove(h, LIT("a")), EDGE_OK);
     is(fastly_http_resp_header_remove(h, LIT("a")), EDGE_INVAL);
+    is(fastly_http_resp_version_set(h, EDGE_HTTP_10), EDGE_OK);
+    is(fastly_http_resp_version_get(h, &version), EDGE_OK);
+    is(version, EDGE_HTTP_10);
+    is(fastly_http_resp_version_set(h, 9), EDGE_INVAL);
     is(fastly_http_resp_framing_headers_mode_set(h, 2), EDGE_INVAL);
     is(fastly_http_resp_http_keepalive_mode_set(h, 2), EDGE_INVAL);
     char address[16];

@@ -3,8 +3,6 @@
  * origin, and nothing listens at `refused`. */
 #include "check.h"
 
-enum { NO_SUCH_HANDLE = 4242 };
-
 static uint32_t request(const char *method, const char *path)
 {
     uint32_t h;
@@ -133,6 +131,12 @@ static void selecting(void)
     is(index, 1);
     is(resp, EDGE_INVALID_HANDLE);
     is(answer, EDGE_INVALID_HANDLE);
+    struct edge_send_error_detail detail = {0};
+    is(fastly_http_req_send_async(get("/"), body_of(""), LIT("refused"), &p[1]), EDGE_OK);
+    is(fastly_http_req_pending_req_select_v2(p, 2, &detail, &index, &resp, &answer), EDGE_OK);
+    is(index, 1);
+    is(resp, EDGE_INVALID_HANDLE);
+    is(detail.tag, EDGE_SEND_CONNECTION_REFUSED);
     is(fastly_async_io_select(p, 1, 20, &index), EDGE_OK);
     is(index, EDGE_SELECT_TIMEOUT);
     is(fastly_async_io_select(p, 1, 0, &index), EDGE_OK);
@@ -284,7 +288,58 @@ static void getters(void)
     is(n, 1234);
     is(fastly_backend_get_between_bytes_timeout_ms(LIT("described"), &n), EDGE_OK);
     is(n, 4321);
+    is(fastly_backend_get_connect_timeout_ms(LIT("described"), &n), EDGE_OK);
+    ok(n > 0);
+    is(fastly_backend_get_http_keepalive_time(LIT("described"), &n), EDGE_OK);
+    is(n, 0);
+    is(fastly_backend_get_tcp_keepalive_enable(LIT("described"), &n), EDGE_OK);
+    is(n, 0);
+    is(fastly_backend_get_ssl_min_version(LIT("described"), &n), EDGE_UNSUPPORTED);
     is(fastly_backend_get_port(LIT("nowhere"), port), EDGE_INVAL);
+    is(fastly_backend_get_connect_timeout_ms(LIT("nowhere"), &n), EDGE_INVAL);
+    is(fastly_backend_get_tcp_keepalive_time(LIT("nowhere"), &n), EDGE_INVAL);
+    is(fastly_backend_get_ssl_max_version(LIT("nowhere"), &n), EDGE_INVAL);
+}
+
+/* What a dynamic backend was made with is what its getters give. */
+static void getters_of_dynamic(void)
+{
+    struct edge_dynamic_backend_config config = {
+        .connect_timeout_ms = 11, .first_byte_timeout_ms = 22, .between_bytes_timeout_ms = 33,
+        .ssl_min_version = EDGE_TLS_12, .ssl_max_version = EDGE_TLS_13,
+        .http_keepalive_time_ms = 44, .tcp_keepalive_enable = 1, .tcp_keepalive_interval_s = 55,
+        .tcp_keepalive_probes = 66, .tcp_keepalive_time_s = 77};
+    static const struct {
+        uint32_t (*get)(const char *backend, size_t backend_len, uint32_t *out);
+        uint32_t want;
+    } values[] = {
+        {fastly_backend_get_connect_timeout_ms, 11},
+        {fastly_backend_get_first_byte_timeout_ms, 22},
+        {fastly_backend_get_between_bytes_timeout_ms, 33},
+        {fastly_backend_get_ssl_min_version, EDGE_TLS_12},
+        {fastly_backend_get_ssl_max_version, EDGE_TLS_13},
+        {fastly_backend_get_http_keepalive_time, 44},
+        {fastly_backend_get_tcp_keepalive_enable, 1},
+        {fastly_backend_get_tcp_keepalive_interval, 55},
+        {fastly_backend_get_tcp_keepalive_probes, 66},
+        {fastly_backend_get_tcp_keepalive_time, 77},
+        {fastly_backend_is_ssl, 1},
+        {fastly_backend_is_healthy, EDGE_HEALTH_UNKNOWN},
+    };
+    uint32_t mask = EDGE_BACKEND_CONNECT_TIMEOUT | EDGE_BACKEND_FIRST_BYTE_TIMEOUT |
+                    EDGE_BACKEND_BETWEEN_BYTES_TIMEOUT | EDGE_BACKEND_USE_SSL |
+                    EDGE_BACKEND_SSL_MIN_VERSION | EDGE_BACKEND_SSL_MAX_VERSION |
+                    EDGE_BACKEND_KEEPALIVE;
+    is(fastly_http_req_register_dynamic_backend(LIT("set"), LIT("set.example"), mask, &config),
+       EDGE_OK);
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        uint32_t n = 99;
+        is(values[i].get(LIT("set"), &n), EDGE_OK);
+        is(n, values[i].want);
+    }
+    uint16_t port = 0;
+    is(fastly_backend_get_port(LIT("set"), &port), EDGE_OK);
+    is(port, 443);
 }
 
 /* A backend where the client reached us: it is this very server, which serves this guest. */
@@ -332,6 +387,7 @@ int main(void)
     streaming_after_a_start();
     answers();
     getters();
+    getters_of_dynamic();
     dynamic();
     check_done();
 }

@@ -2,8 +2,6 @@
 /* Config, secrets, KV, geolocation, devices, ACLs, shields, counters: with tests/serve/probe.yaml. */
 #include "check.h"
 
-enum { NO_SUCH_HANDLE = 4242 };
-
 static void config(void)
 {
     uint32_t h = 0;
@@ -374,38 +372,6 @@ static void runtime(void)
     is(fastly_purge_purge_surrogate_key(LIT("bad key"), 0, NULL), EDGE_INVAL);
 }
 
-static void downstream(void)
-{
-    char buf[256];
-    size_t size = 0;
-    uint32_t n = 0, n32 = 9;
-    is(fastly_http_downstream_downstream_client_ip_addr(0, buf, &n), EDGE_OK);
-    is(n, 4);
-    is(memcmp(buf, "\x7f\0\0\1", 4), 0);
-    is(fastly_http_downstream_downstream_server_ip_addr(0, buf, &n), EDGE_OK);
-    is(n, 4);
-    is(fastly_http_req_downstream_client_ip_addr(buf, &n), EDGE_OK);
-    is(fastly_http_downstream_downstream_client_request_id(0, buf, sizeof(buf), &size), EDGE_OK);
-    is_text(buf, size, getenv("FASTLY_TRACE_ID") ? getenv("FASTLY_TRACE_ID") : "");
-    is(size, 32);
-    is(fastly_http_downstream_downstream_client_ddos_detected(0, &n32), EDGE_OK);
-    is(n32, 0);
-    is(fastly_http_downstream_downstream_compliance_region(0, buf, sizeof(buf), &size), EDGE_OK);
-    is_text(buf, size, "none");
-    is(fastly_http_downstream_downstream_tls_protocol(0, buf, sizeof(buf), &size), EDGE_NONE);
-    is(fastly_http_downstream_downstream_tls_ja3_md5(0, buf, &n), EDGE_NONE);
-    is(fastly_http_downstream_downstream_client_h2_fingerprint(0, buf, 9, &size), EDGE_NONE);
-    is(fastly_http_downstream_downstream_tls_client_cert_verify_result(0, &n32), EDGE_NONE);
-    is(fastly_http_downstream_fastly_key_is_valid(0, &n32), EDGE_OK);
-    is(n32, 1);
-    is(fastly_http_downstream_downstream_bot_analyzed(0, &n32), EDGE_OK);
-    is(n32, 1);
-    is(fastly_http_downstream_downstream_bot_name(0, buf, sizeof(buf), &size), EDGE_OK);
-    is_text(buf, size, "probe-bot");
-    is(fastly_http_downstream_downstream_bot_verified(0, &n32), EDGE_NONE);
-    is(fastly_http_downstream_downstream_resvpnproxy_is_anonymous(0, &n32), EDGE_NONE);
-}
-
 int main(void)
 {
     config();
@@ -417,6 +383,5 @@ int main(void)
     shields();
     counters();
     runtime();
-    downstream();
     check_done();
 }
