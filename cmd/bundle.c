@@ -3,16 +3,19 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "base/units.h"
 #include "bundle/record.h"
 #include "cmd/bundle_input.h"
+#include "cmd/bundle_report.h"
 #include "manifest/manifest.h"
 #include "world/state.h"
 
 struct bundle_args {
     const char *out;
     const char *verify;
+    bool report;
 };
 
 /* --- telling --- */
@@ -68,10 +71,15 @@ static void print_text(struct output *out, const struct bundle *b, const char *p
 
 /* --- making --- */
 
+/* In the state folder; as seen from here where that is shorter. */
 static char *default_path(const struct manifest *m, const struct bundle *b)
 {
     cleanup(free_p) char *state = state_dir_for(m, NULL);
-    return xasprintf("%s/bundles/%s/%s", state, m->target->name, b->file);
+    cleanup(free_p) char *here = getcwd(NULL, 0);
+    size_t len = here ? strlen(here) : 0;
+    bool below = len && strncmp(state, here, len) == 0 && state[len] == '/';
+    return xasprintf("%s/bundles/%s/%s", below ? state + len + 1 : state, m->target->name,
+                     b->file);
 }
 
 static int make(struct cli *cli, const struct bundle_args *args, const struct manifest *m,
@@ -121,8 +129,9 @@ static int verify(struct cli *cli, const char *path, struct err *err)
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct bundle_args *args = args_ptr;
-    if (args->verify && args->out) {
-        err_set(err, ERR_USAGE, "--verify checks a bundle that is there, --out makes one");
+    if ((args->verify != NULL) + (args->out != NULL) + args->report > 1) {
+        err_set(err, ERR_USAGE, "--out makes a bundle, --verify checks one, --report makes none");
+        err_hint(err, "use one of them");
         return -ERR_USAGE;
     }
     if (args->verify)
@@ -130,7 +139,7 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     struct manifest *m = NULL;
     int r = cmd_load_manifest(cli, &m, err);
     if (r == 0)
-        r = make(cli, args, m, err);
+        r = args->report ? bundle_report(cli, m, err) : make(cli, args, m, err);
     manifest_unref(m);
     return r;
 }
@@ -140,12 +149,15 @@ static const struct cli_opt opts[] = {
             "where to put it, instead of .edgectl/bundles"),
     OPT_STR(struct bundle_args, 0, "verify", verify, "path", COMP_FILE,
             "check a bundle and its release record; make none"),
+    OPT_FLAG(struct bundle_args, 0, "report", report,
+             "how the artifact fits every provider: imports, sizes, start; make none"),
     OPT_END,
 };
 
 static const struct cli_example examples[] = {
     {"edgectl bundle --target fastly", "make the package that Fastly takes"},
     {"edgectl bundle --target fastly --out app.tar.gz --json", "elsewhere; say all about it"},
+    {"edgectl bundle --report", "which providers have what the app imports, and how it fits"},
     {"edgectl bundle --verify app.tar.gz", "see whether it still is what was bundled"},
     {NULL, NULL},
 };

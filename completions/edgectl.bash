@@ -90,7 +90,7 @@ _edgectl_options() {
     init) words='--template --ref --subdir --from --force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     build) words='--force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
-    bundle) words='--out --verify -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    bundle) words='--out --verify --report -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     dev) words='--addr --ready-file --state --max-requests --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ list) words='--prefix --after --limit --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;

@@ -58,6 +58,7 @@ complete -c edgectl -n '__edgectl_at 0' -a validate -d 'check the manifest and t
 complete -c edgectl -n '__edgectl_at 0' -a bundle -d 'make exactly what a target\'s provider takes'
 complete -c edgectl -n '__edgectl_at any bundle' -s o -l out -r -F -d 'where to put it, instead of .edgectl/bundles'
 complete -c edgectl -n '__edgectl_at any bundle' -l verify -r -F -d 'check a bundle and its release record; make none'
+complete -c edgectl -n '__edgectl_at any bundle' -l report -d 'how the artifact fits every provider: imports, sizes, start; make none'
 complete -c edgectl -n '__edgectl_at 0' -a dev -d 'run the app on this machine as the edge would'
 complete -c edgectl -n '__edgectl_at any dev' -l addr -r -d 'listen here (127.0.0.1:7676); port 0 picks a free one'
 complete -c edgectl -n '__edgectl_at any dev' -l ready-file -r -F -d 'write the URL into this file once it answers'

@@ -7,7 +7,7 @@
 
 enum { FILES_MAX = 25000 };
 /* Unpacked; a bundle's own limit while it is made is less. */
-static const size_t bytes_max = (size_t)1200 << 20;
+static const size_t bytes_max = (size_t)520 << 20;
 
 /* No component that is empty, "." or "..". */
 static bool stays_inside(const char *name)

@@ -23,10 +23,24 @@ static void part_set(struct bundle_part *p, char *name, const char *type, uint8_
     hash_hex(digest, p->digest);
 }
 
-void part_add(struct bundle *b, char *name, const char *type, uint8_t *data, size_t len)
+static struct bundle_part *part_new(struct bundle *b)
 {
     b->parts = xreallocarray(b->parts, b->part_count + 1, sizeof *b->parts);
-    part_set(&b->parts[b->part_count++], name, type, data, len);
+    return &b->parts[b->part_count++];
+}
+
+void part_add(struct bundle *b, char *name, const char *type, uint8_t *data, size_t len)
+{
+    part_set(part_new(b), name, type, data, len);
+}
+
+/* One whose digest is known. */
+static void part_add_known(struct bundle *b, char *name, const char *type, uint8_t *data,
+                           size_t len, const char *digest)
+{
+    struct bundle_part *p = part_new(b);
+    *p = (struct bundle_part){.name = name, .type = type, .data = data, .len = len};
+    memcpy(p->digest, digest, sizeof p->digest);
 }
 
 void part_add_text(struct bundle *b, const char *name, const char *type, const char *text)
@@ -36,15 +50,16 @@ void part_add_text(struct bundle *b, const char *name, const char *type, const c
 
 void part_add_wasm(struct making *mk, const char *name)
 {
-    part_add(mk->b, xstrdup(name), "application/wasm", TAKE(mk->wasm), mk->wasm_len);
+    part_add_known(mk->b, xstrdup(name), "application/wasm", TAKE(mk->wasm), mk->wasm_len,
+                   mk->wasm_digest);
 }
 
 void part_add_assets(struct making *mk, const char *folder)
 {
     for (size_t i = 0; i < mk->assets.count; i++) {
         struct asset *a = &mk->assets.list[i];
-        part_add(mk->b, xasprintf("%s%s", folder, a->url), "application/octet-stream",
-                 TAKE(a->data), a->len);
+        part_add_known(mk->b, xasprintf("%s%s", folder, a->url), "application/octet-stream",
+                       TAKE(a->data), a->len, a->digest);
     }
 }
 
@@ -270,7 +285,7 @@ static void write_bindings_again(struct making *mk)
 
 static int pack(struct bundle *b, struct err *err)
 {
-    cleanup(buf_clear) struct buf out = BUF_INIT((size_t)2 << 30);
+    cleanup(buf_clear) struct buf out = BUF_INIT((size_t)1 << 30);
     bool zip = b->provider == PROVIDER_AWS;
     int r = zip ? zip_write(b->parts, b->part_count, &out, err)
                 : targz_write(b->parts, b->part_count, &out, err);

@@ -9,7 +9,7 @@
 #include "bundle/internal.h"
 
 /* More than any provider takes, by far; a bundle is held in memory. */
-static const uint64_t total_max = (uint64_t)1 << 30;
+static const uint64_t total_max = (uint64_t)512 << 20;
 
 static bool same(const struct stat *a, const struct stat *b)
 {
@@ -54,7 +54,7 @@ int input_read(struct inputs *in, const char *path, uint8_t **ret_data, size_t *
     if (!S_ISREG(before.st_mode))
         return err_set(err, ERR_IO, "%s is no regular file", path);
     if ((uint64_t)before.st_size > total_max - in->total)
-        return err_set(err, ERR_LIMIT, "with %s the bundle is larger than 1 GiB, more than any "
+        return err_set(err, ERR_LIMIT, "with %s the bundle is larger than 512 MiB, more than any "
                                        "provider takes", path);
     size_t len = (size_t)before.st_size;
     cleanup(free_p) uint8_t *data = xmalloc(len + 1);

@@ -71,8 +71,6 @@ struct making {
 /* Add a part; takes `data` (from malloc). `type` is static. */
 void part_add(struct bundle *b, char *name, const char *type, uint8_t *data, size_t len);
 void part_add_text(struct bundle *b, const char *name, const char *type, const char *text);
-/* The same with a copy. */
-void part_add_copy(struct bundle *b, char *name, const char *type, const void *data, size_t len);
 /* A remark for the user. */
 void bundle_note(struct bundle *b, const char *hint, const char *fmt, ...) printf_like(3, 4);
 

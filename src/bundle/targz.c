@@ -64,7 +64,7 @@ static int tar_write(const struct bundle_part *parts, size_t count, struct buf *
 int targz_write(const struct bundle_part *parts, size_t count, struct buf *out, struct err *err)
 {
     /* as small as the provider's CLI makes it, in as little time */
-    enum { LEVEL = 5 };
+    enum { LEVEL = 4 };
     cleanup(buf_clear) struct buf tar = BUF_INIT(out->max);
     int r = tar_write(parts, count, &tar, err);
     if (r < 0)

@@ -12,7 +12,7 @@
 #include "bundle/record.h"
 
 enum { RECORD_MAX = 64 << 20, DEPTH_MAX = 64 };
-static const size_t archive_max = (size_t)1 << 30;
+static const size_t archive_max = (size_t)520 << 20;
 
 /* --- the record --- */
 

@@ -10,7 +10,8 @@ import string
 import subprocess
 import time
 
-from servers import BUILD, Edgectl, Missing, Nginx, Viceroy, Wrangler, get, guest, tool, wrk
+from servers import (BUILD, Edgectl, Missing, Nginx, Viceroy, Wrangler, fastly_cli, get, guest,
+                     tool, wrk)
 
 MANIFEST = """manifest_version = 3
 name = "bench"
@@ -22,9 +23,11 @@ url = "http://127.0.0.1:{port}/"
 
 
 def row(name, what, unit, ours, peer=None, theirs=None, must=None, aim=None, of="value"):
-    """`must` and `aim` bound our value from above, or, with of="ratio", ours / theirs from below."""
+    """`must` and `aim` bound our value from above; with of="ratio", ours / theirs from below, with
+    of="cost" from above."""
     ratio = ours / theirs if theirs else None
-    met = must is None or (ratio or 0) >= must if of == "ratio" else must is None or ours <= must
+    met = must is None or {"ratio": (ratio or 0) >= must, "cost": (ratio or 99) <= must,
+                           "value": ours <= must}[of]
     return {"name": name, "what": what, "unit": unit, "edgectl": round(ours, 3), "peer": peer,
             "theirs": theirs and round(theirs, 3), "ratio": ratio and round(ratio, 2),
             "must": must, "aim": aim, "of": of, "met": met}
@@ -248,6 +251,36 @@ def million(quick):
             row("million", f"memory after {total} requests", "MiB", late)]
 
 
+def bundle(quick):
+    """A JavaScript app's package, made by us and by Fastly's own CLI."""
+    module = guest("js/app")
+    fastly = fastly_cli()
+    home = os.path.join(BUILD, "bench", "bundle")
+    os.makedirs(home, exist_ok=True)
+    with open(os.path.join(home, "edge.yaml"), "w") as f:
+        f.write(f"name: app\nbuild: {{ artifact: {module} }}\n")
+    with open(os.path.join(home, "fastly.toml"), "w") as f:
+        f.write('manifest_version = 3\nname = "app"\nauthors = []\nlanguage = "javascript"\n')
+    env = {**os.environ, "FASTLY_API_TOKEN": "none"}
+    sides = {
+        "edgectl": [os.path.abspath(os.path.join(BUILD, "edgectl")), "bundle", "--target",
+                    "fastly", "--out", "ours.tar.gz"],
+        "fastly": [fastly, "compute", "pack", "--wasm-binary", module, "--non-interactive"],
+    }
+    times = {name: [] for name in sides}
+    for _ in range(5 if quick else 15):
+        for name, command in sides.items():
+            begin = time.monotonic()
+            subprocess.run(command, cwd=home, env=env, check=True, capture_output=True)
+            times[name].append((time.monotonic() - begin) * 1000)
+    ours, theirs = (statistics.median(times[name]) for name in ("edgectl", "fastly"))
+    sizes = [os.path.getsize(os.path.join(home, f)) / 1e6
+             for f in ("ours.tar.gz", "pkg/app.tar.gz")]
+    return [row("bundle", "package of a JavaScript app, median", "ms", ours, "fastly", theirs,
+                1.5, 1, of="cost"),
+            row("bundle", "its size", "MB", sizes[0], "fastly", sizes[1], 1, of="cost")]
+
+
 FIGURES = {"hello": hello, "js-hello": js_hello, "js-kv": js_kv, "kv": kv,
            "start-hello": start_hello, "start-js": start_js, "edit": edit, "waiting": waiting,
-           "idle": idle, "million": million}
+           "idle": idle, "million": million, "bundle": bundle}

@@ -218,6 +218,14 @@ def guest(name):
     return r.stdout.strip().splitlines()[-1]
 
 
+def fastly_cli():
+    r = subprocess.run([os.path.join(ROOT, "tests/bundle/peers/install"), "fastly"],
+                       stdout=subprocess.PIPE, text=True, check=False)
+    if r.returncode != 0:
+        raise Missing("Fastly's CLI")
+    return r.stdout.strip()
+
+
 def tool(name):
     return os.path.join(BUILD, "tests/tools", name)
 
