@@ -22,6 +22,7 @@ struct dev_args {
     const char *addr;
     const char *ready_file;
     const char *state;
+    const char *limits;
     int max_requests;
     int workers;
     bool tls, no_watch;
@@ -137,6 +138,7 @@ static int start_server(struct dev *d, struct err *err)
         .workers = d->workers,
         .max_requests = d->max_requests,
         .cpu_limit_ns = DEFAULT_CPU_NS,
+        .limits = args->limits ? limit_profile_named(args->limits) : LIMITS_NONE,
         .wall_limit_ns = DEFAULT_WALL_NS,
         .kv = d->kv,
         .watch = dev_log_watch(d->log),
@@ -300,6 +302,9 @@ static const struct cli_opt opts[] = {
             "keep KV data, secrets and overrides here (.edgectl beside the manifest)"),
     OPT_INT(struct dev_args, 0, "max-requests", max_requests, "n", 1, 100000,
             "requests served at once; the rest queue (1000)"),
+    OPT_CHOICE(struct dev_args, 0, "limits", limits, "provider",
+               "cloudflare|cloudflare-free|fastly|lambda-edge|lambda-edge-viewer|vercel",
+               "hold guests to a provider's limits, with its own errors"),
     OPT_FLAG(struct dev_args, 0, "tls", tls,
              "serve HTTPS with a certificate of the local authority"),
     OPT_FLAG(struct dev_args, 0, "no-watch", no_watch, "do not build or reload when files change"),

@@ -14,6 +14,7 @@ _edgectl_takes_value() {
     dev:--ready-file) kind=file ;;
     dev:--state) kind=dir ;;
     dev:--max-requests) kind=none ;;
+    dev:--limits) kind=words words='cloudflare cloudflare-free fastly lambda-edge lambda-edge-viewer vercel' ;;
     dev:--workers) kind=none ;;
     kv\ list:--prefix) kind=none ;;
     kv\ list:--after) kind=none ;;
@@ -91,7 +92,7 @@ _edgectl_options() {
     build) words='--force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     bundle) words='--out --verify --report -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
-    dev) words='--addr --ready-file --state --max-requests --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    dev) words='--addr --ready-file --state --max-requests --limits --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ list) words='--prefix --after --limit --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     kv\ put) words='--value --file --metadata --ttl --mode --if-generation --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;

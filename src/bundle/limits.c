@@ -46,10 +46,10 @@ const char *limit_profile_name(enum limit_profile profile)
 
 enum limit_profile limit_profile_named(const char *name)
 {
-    int i = 0;
-    while (i < LIMITS_COUNT && strcmp(profiles[i].name, name) != 0)
-        i++;
-    return (enum limit_profile)i;
+    for (int i = LIMITS_NONE + 1; i < LIMITS_COUNT; i++)
+        if (strcmp(profiles[i].name, name) == 0)
+            return (enum limit_profile)i;
+    return LIMITS_NONE;
 }
 
 enum limit_profile limit_profile_of(enum manifest_provider provider)
@@ -72,8 +72,8 @@ static bool is_time(enum limit_kind kind)
 
 static bool is_count(enum limit_kind kind)
 {
-    return kind == LIMIT_SUBREQUESTS || kind == LIMIT_CONNECTIONS || kind == LIMIT_VARIABLES ||
-           kind == LIMIT_CONFIG_ITEMS;
+    return kind == LIMIT_SUBREQUESTS || kind == LIMIT_LOOKUPS || kind == LIMIT_CONNECTIONS ||
+           kind == LIMIT_VARIABLES || kind == LIMIT_CONFIG_ITEMS;
 }
 
 char *limit_text(enum limit_kind kind, uint64_t value, char to[LIMIT_TEXT_MAX])

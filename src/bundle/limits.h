@@ -10,6 +10,7 @@
 #include "manifest/target.h"
 
 enum limit_profile {
+    LIMITS_NONE,
     LIMITS_CLOUDFLARE,
     LIMITS_CLOUDFLARE_FREE,
     LIMITS_FASTLY,
@@ -17,7 +18,6 @@ enum limit_profile {
     LIMITS_LAMBDA_EDGE_VIEWER,
     LIMITS_VERCEL,
     LIMITS_COUNT,
-    LIMITS_NONE = LIMITS_COUNT,
 };
 
 enum limit_kind {
@@ -29,10 +29,12 @@ enum limit_kind {
     LIMIT_CPU_ASKED,        /* ms that a manifest may ask for */
     LIMIT_WALL,             /* ms of one request */
     LIMIT_MEMORY,           /* bytes of one guest */
-    LIMIT_SUBREQUESTS,      /* of one request */
+    LIMIT_SUBREQUESTS,      /* requests to backends, of one request */
+    LIMIT_LOOKUPS,          /* in config stores, of one request */
     LIMIT_CONNECTIONS,      /* open at once, of one request */
     LIMIT_URL,              /* bytes */
-    LIMIT_HEADERS,          /* bytes of all request headers */
+    LIMIT_HEADER,           /* bytes of one request header, its name included */
+    LIMIT_HEADERS,          /* of all */
     LIMIT_REQUEST_BODY,     /* bytes */
     LIMIT_RESPONSE_BODY,    /* bytes of an answer that the guest makes */
     LIMIT_VARIABLES,        /* variables and secrets */

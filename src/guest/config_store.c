@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fastly_config_store and the older fastly_dictionary: two names of the same stores and handles. */
+#include "guest/limits.h"
 #include "guest/stores.h"
 #include "world/config.h"
 
@@ -24,13 +25,16 @@ int32_t hc_config_store_open(struct instance *in, const uint64_t *a)
 
 int32_t hc_config_store_get(struct instance *in, const uint64_t *a)
 {
-    const struct config *config = table_get(&guest_of(in)->stores, a[0]);
+    struct guest *g = guest_of(in);
+    const struct config *config = table_get(&g->stores, a[0]);
     const char *value;
     size_t len;
     uint8_t *key;
     if (!config)
         return HC_BADF;
     TRY(mem_bytes(in, a[1], a[2], &key));
+    if (!guest_limits_count(g, LIMIT_LOOKUPS, &g->lookups))
+        return HC_LIMITEXCEEDED;
     if (!config_get(config, (const char *)key, a[2], &value, &len))
         return HC_NONE;
     return (int32_t)give_text(in, value, len, a[3], a[4], a[5]);

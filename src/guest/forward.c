@@ -3,6 +3,7 @@
  * send_downstream_pending), with edits that the guest has asked for. */
 #include <stdlib.h>
 #include "base/mem.h"
+#include "guest/limits.h"
 #include "guest/pending.h"
 
 static int32_t add_edit(struct instance *in, const uint64_t *a, enum edit_op op)
@@ -99,9 +100,9 @@ void pending_deliver(struct pending *p)
     if (p->response) {
         struct net_response *n = p->response;
         apply_edits(p, &n->headers, false);
-        exchange_respond(p->ex, &(struct response_head){.status = n->status,
-                                                        .headers = &n->headers},
-                         TAKE(n->body));
+        guest_limits_respond(p->guest->env->limits, p->ex,
+                             &(struct response_head){.status = n->status, .headers = &n->headers},
+                             TAKE(n->body));
         net_response_free(TAKE(p->response));
     } else {
         deliver_failure(p);

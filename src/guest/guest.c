@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "guest/error_page.h"
+#include "guest/limits.h"
 #include "guest/session.h"
 
 static atomic_ullong sandboxes;
@@ -77,7 +78,8 @@ bool guest_accept(struct guest *g, struct exchange *ex)
     r->version = abi_version(ex->version);
     headers_copy(&r->headers, &ex->headers);
     g->downstream_request = guest_add_request(g, r);
-    g->downstream_body = guest_add_body(g, body_ref(ex->body));
+    g->downstream_body =
+        guest_add_body(g, guest_limits_body(g->env->limits, body_ref(ex->body)));
     g->downstreams[g->downstream_count++] = (struct downstream){g->downstream_request, ex};
     g->ex = ex;
     g->promised = false;
@@ -88,9 +90,11 @@ bool guest_accept(struct guest *g, struct exchange *ex)
 
 static struct instance_limits limits_of(const struct guest_env *env, const struct manifest *m)
 {
+    uint64_t cpu = guest_limits_time_ms(env->limits, LIMIT_CPU, (uint64_t)m->limits.cpu_ms,
+                                        (uint64_t)env->cpu_limit_ns / 1000000);
     return (struct instance_limits){
-        .cpu_ns = m->limits.cpu_ms ? m->limits.cpu_ms * 1000000 : env->cpu_limit_ns,
-        .memory_bytes = m->limits.memory_bytes,
+        .cpu_ns = (int64_t)cpu * 1000000,
+        .memory_bytes = guest_limits_memory(env->limits, m->limits.memory_bytes),
     };
 }
 
@@ -161,7 +165,8 @@ static void answer_for(struct guest *g, const struct instance_outcome *out)
         exchange_respond(g->ex, &(struct response_head){.status = 200, .headers = &none}, NULL);
         return;
     }
-    error_page_respond(g->ex, out);
+    if (!guest_limits_ended(g->env->limits, g->ex, out))
+        error_page_respond(g->ex, out);
 }
 
 static void finish(struct guest *g, const struct instance_outcome *out)
@@ -193,7 +198,8 @@ static void end_with(struct guest *g, enum instance_end end, const char *message
 static int64_t wall_limit_ns(const struct guest *g)
 {
     const struct manifest *m = g->app->manifest;
-    return m->limits.wall_ms ? m->limits.wall_ms * 1000000 : g->env->wall_limit_ns;
+    return (int64_t)guest_limits_time_ms(g->env->limits, LIMIT_WALL, (uint64_t)m->limits.wall_ms,
+                                         (uint64_t)g->env->wall_limit_ns / 1000000) * 1000000;
 }
 
 static void on_wall_limit(void *env)
@@ -215,6 +221,7 @@ void guest_kill(struct guest *g)
 void guest_renew_limits(struct guest *g)
 {
     int64_t wall = wall_limit_ns(g);
+    g->subrequests = g->lookups = 0;
     instance_allow_cpu(g->in, limits_of(g->env, g->app->manifest).cpu_ns);
     if (wall)
         timer_start(g->env->loop, &g->wall, wall, on_wall_limit, g);

@@ -11,6 +11,7 @@
 #include "base/body.h"
 #include "base/headers.h"
 #include "base/loop.h"
+#include "bundle/limits.h"
 #include "manifest/manifest.h"
 #include "net/client.h"
 #include "serve/exchange.h"
@@ -77,6 +78,7 @@ struct guest_env {
     struct world_view view;         /* this thread's handles on the world */
     struct guest_watch watch;
     int64_t cpu_limit_ns, wall_limit_ns;    /* when the manifest has none; 0 = none */
+    enum limit_profile limits;      /* a provider's, which hold as well; guest/limits.h */
     struct guest_reuse *reuse;      /* NULL: no guest gets a second client request */
     struct pending *under_way;      /* send.c: what was sent to backends */
 };

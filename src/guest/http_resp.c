@@ -2,6 +2,7 @@
 /* fastly_http_resp: response objects and sending them to the client. */
 #include <stdlib.h>
 #include "base/mem.h"
+#include "guest/limits.h"
 #include "guest/session.h"
 
 enum { VERSION_11 = 2, VERSION_MAX = 4 };
@@ -197,7 +198,9 @@ static int32_t send_final(struct guest *g, struct guest_response *r, struct body
         .manual_framing = r->manual_framing,
         .close = r->close,
     };
-    exchange_respond(g->ex, &head, body);
+    guest_limits_respond(g->env->limits, g->ex, &head, body);
+    if (!g->ex->responded)
+        g->promised = true; /* it is held, until all of it is known */
     return HC_OK;
 }
 

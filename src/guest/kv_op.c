@@ -5,12 +5,13 @@
 
 #include <stdlib.h>
 #include "base/mem.h"
+#include "guest/limits.h"
 
 static struct kv_op *op_new(struct guest *g)
 {
     struct kv_op *op = xnew(struct kv_op);
     op->g = g;
-    buf_init(&op->value, KV_VALUE_MAX);
+    buf_init(&op->value, guest_limit(g, LIMIT_KV_VALUE, KV_VALUE_MAX));
     return op;
 }
 
@@ -166,7 +167,7 @@ struct kv_op *kv_op_insert(struct guest *g, const struct kv_put *put, struct bod
         op->put.metadata = xmemdup(put->metadata, put->metadata_len);
     op->source = source;
     int64_t length = body_known_length(source);
-    if (length > KV_VALUE_MAX) {
+    if (length > (int64_t)op->value.max) {
         drop_source(op);
         return finish(op, KV_PAYLOAD_TOO_LARGE);
     }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "guest/kv.h"
+#include "guest/limits.h"
 #include "guest/record.h"
 
 enum {
@@ -53,7 +54,9 @@ enum hc_status guest_kv_key(struct instance *in, uint64_t ptr, uint64_t len, cha
 {
     uint8_t *at;
     TRY(mem_bytes(in, ptr, len, &at));
-    *ret = kv_key_valid((const char *)at, len) ? xstrndup((const char *)at, len) : NULL;
+    bool valid = kv_key_valid((const char *)at, len) &&
+                 len <= guest_limit(guest_of(in), LIMIT_KV_KEY, KV_KEY_MAX);
+    *ret = valid ? xstrndup((const char *)at, len) : NULL;
     return HC_OK;
 }
 
@@ -123,7 +126,8 @@ static enum hc_status read_insert_config(struct instance *in, uint64_t mask, uin
     put->mode = (enum kv_mode)mode;
     if (mask & INSERT_METADATA) {
         TRY(record_bytes(in, config, 8, &metadata, &len));
-        if (len == 0 || len > KV_METADATA_MAX || !utf8_valid(metadata, len))
+        if (len == 0 || len > guest_limit(guest_of(in), LIMIT_KV_METADATA, KV_METADATA_MAX) ||
+             !utf8_valid(metadata, len))
             return HC_INVAL;
         put->metadata = metadata;
         put->metadata_len = len;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/uri.h"
+#include "guest/limits.h"
 #include "guest/pending.h"
 
 /* --- starting --- */
@@ -137,7 +138,8 @@ static enum hc_status start(struct instance *in, const uint64_t *a, bool streami
     table_take(&g->requests, a[0]);
     struct body *body = streaming ? guest_begin_stream(g, a[1]) : guest_take_body(g, a[1]);
     const struct manifest_backend *b = guest_backend(g, (const char *)name, a[3]);
-    bool room = g->pending_count < PENDING_MAX;
+    bool room = g->pending_count < PENDING_MAX &&
+                guest_limits_count(g, LIMIT_SUBREQUESTS, &g->subrequests);
     enum hc_status status = !b ? HC_INVAL : !room ? HC_LIMITEXCEEDED : HC_OK;
     if (status == HC_OK) {
         struct pending *p = xnew(struct pending);

@@ -40,6 +40,7 @@ struct server_options {
     unsigned max_requests;          /* guests at once, the rest queue; 0 = 1000 */
     unsigned max_queue;             /* requests waiting for a guest; 0 = 65536; more get 503 */
     int64_t cpu_limit_ns, wall_limit_ns;    /* when the manifest has none */
+    enum limit_profile limits;      /* a provider's limits, as guest/limits.h holds them */
     struct kv_db *kv;               /* of the apps' worlds */
     struct server_watch watch;
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "guest/limits.h"
 #include "serve/internal.h"
 #include "serve/static.h"
 
@@ -272,6 +273,10 @@ static void on_request(void *env, struct exchange *ex)
     ex->handler_data = j;
     ex->on_finished = on_finished;
     j->app = server_app_for(w->server, ex);
+    if (!guest_limits_admit(w->env.limits, ex)) {
+        j->ended = true;
+        return;
+    }
     if (is_static(j) || reuse(w, j))
         return;
     if (!w->queue.head && take_place(w->server)) {
@@ -354,6 +359,7 @@ int worker_new(struct server *s, unsigned index, struct worker **ret, struct err
                   .waiting = on_waiting, .env = w},
         .reuse = &w->reuse,
         .cpu_limit_ns = o->cpu_limit_ns,
+        .limits = o->limits,
         .wall_limit_ns = o->wall_limit_ns,
     };
     r = kv_reader_open(o->kv, w->loop, &w->env.view.kv, err);
