@@ -55,6 +55,7 @@ struct dev {
     struct dev_app *app;
     struct dev_log *log;
     unsigned workers, max_requests;
+    enum limit_profile limits;
     uv_signal_t sigint, sigterm;
     struct manifest *manifest;
     bool ready;                     /* it has been served */
@@ -138,7 +139,7 @@ static int start_server(struct dev *d, struct err *err)
         .workers = d->workers,
         .max_requests = d->max_requests,
         .cpu_limit_ns = DEFAULT_CPU_NS,
-        .limits = args->limits ? limit_profile_named(args->limits) : LIMITS_NONE,
+        .limits = d->limits,
         .wall_limit_ns = DEFAULT_WALL_NS,
         .kv = d->kv,
         .watch = dev_log_watch(d->log),
@@ -268,11 +269,24 @@ static void stop(struct dev *d)
     free(d->ca_pem);
 }
 
+static int find_limits(const char *name, enum limit_profile *ret, struct err *err)
+{
+    *ret = name ? limit_profile_named(name) : LIMITS_NONE;
+    if (!name || *ret != LIMITS_NONE)
+        return 0;
+    err_set(err, ERR_USAGE, "no limits are known of '%.60s'", name);
+    err_hint(err, "--limits takes cloudflare, cloudflare-free, fastly, lambda-edge, "
+                  "lambda-edge-viewer or vercel");
+    return -ERR_USAGE;
+}
+
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct dev_args *args = args_ptr;
     struct dev d = {.cli = cli, .args = args, .err = err};
-    int r = project_load(cli, args->module, &d.manifest, err);
+    int r = find_limits(args->limits, &d.limits, err);
+    if (r == 0)
+        r = project_load(cli, args->module, &d.manifest, err);
     if (r < 0)
         return r;
     d.workers = args->workers ? (unsigned)args->workers : uv_available_parallelism();
@@ -302,9 +316,8 @@ static const struct cli_opt opts[] = {
             "keep KV data, secrets and overrides here (.edgectl beside the manifest)"),
     OPT_INT(struct dev_args, 0, "max-requests", max_requests, "n", 1, 100000,
             "requests served at once; the rest queue (1000)"),
-    OPT_CHOICE(struct dev_args, 0, "limits", limits, "provider",
-               "cloudflare|cloudflare-free|fastly|lambda-edge|lambda-edge-viewer|vercel",
-               "hold guests to a provider's limits, with its own errors"),
+    OPT_STR(struct dev_args, 0, "limits", limits, "provider", COMP_NONE,
+            "hold guests to what it allows, with its own errors"),
     OPT_FLAG(struct dev_args, 0, "tls", tls,
              "serve HTTPS with a certificate of the local authority"),
     OPT_FLAG(struct dev_args, 0, "no-watch", no_watch, "do not build or reload when files change"),

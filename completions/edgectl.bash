@@ -14,7 +14,7 @@ _edgectl_takes_value() {
     dev:--ready-file) kind=file ;;
     dev:--state) kind=dir ;;
     dev:--max-requests) kind=none ;;
-    dev:--limits) kind=words words='cloudflare cloudflare-free fastly lambda-edge lambda-edge-viewer vercel' ;;
+    dev:--limits) kind=none ;;
     dev:--workers) kind=none ;;
     kv\ list:--prefix) kind=none ;;
     kv\ list:--after) kind=none ;;

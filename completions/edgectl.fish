@@ -64,7 +64,7 @@ complete -c edgectl -n '__edgectl_at any dev' -l addr -r -d 'listen here (127.0.
 complete -c edgectl -n '__edgectl_at any dev' -l ready-file -r -F -d 'write the URL into this file once it answers'
 complete -c edgectl -n '__edgectl_at any dev' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'keep KV data, secrets and overrides here (.edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at any dev' -l max-requests -r -d 'requests served at once; the rest queue (1000)'
-complete -c edgectl -n '__edgectl_at any dev' -l limits -r -a 'cloudflare cloudflare-free fastly lambda-edge lambda-edge-viewer vercel' -d 'hold guests to a provider\'s limits, with its own errors'
+complete -c edgectl -n '__edgectl_at any dev' -l limits -r -d 'hold guests to what it allows, with its own errors'
 complete -c edgectl -n '__edgectl_at any dev' -l tls -d 'serve HTTPS with a certificate of the local authority'
 complete -c edgectl -n '__edgectl_at any dev' -l no-watch -d 'do not build or reload when files change'
 complete -c edgectl -n '__edgectl_at any dev' -l workers -r -d 'event loops (one per core)'

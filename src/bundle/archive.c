@@ -9,9 +9,10 @@ enum { FILES_MAX = 25000 };
 /* Unpacked; a bundle's own limit while it is made is less. */
 static const size_t bytes_max = (size_t)520 << 20;
 
-/* No component that is empty, "." or "..". */
-static bool stays_inside(const char *name)
+bool archive_name_stays_inside(const char *name)
 {
+    if (strchr(name, '\\'))
+        return false;
     while (*name) {
         size_t len = strcspn(name, "/");
         if (len == 0 || (len == 1 && name[0] == '.') || (len == 2 && memcmp(name, "..", 2) == 0))
@@ -25,7 +26,7 @@ static bool stays_inside(const char *name)
 
 int archive_name_check(const struct archive_files *files, const char *name, struct err *err)
 {
-    if (*name == '\0' || !stays_inside(name) || strchr(name, '\\'))
+    if (*name == '\0' || !archive_name_stays_inside(name))
         return err_set(err, ERR_FAILURE, "a file in it has the name '%.200s', which leads "
                                          "elsewhere", name);
     for (size_t i = 0; i < files->count; i++)

@@ -28,6 +28,9 @@ must_use int zip_read(const uint8_t *data, size_t len, struct archive_files *fil
                       struct err *err);
 void archive_files_clear(struct archive_files *files);
 
+/* No component of it is empty, "." or "..", and there is no backslash. */
+bool archive_name_stays_inside(const char *name);
+
 /* --- for the readers --- */
 
 must_use int archive_name_check(const struct archive_files *files, const char *name,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "bundle/archive.h"
 #include "bundle/internal.h"
 
 enum { DEPTH_MAX = 64, FILES_MAX = 20000 };
@@ -169,6 +170,10 @@ int assets_read(const struct manifest *m, struct inputs *in, struct assets *ret,
         drop_shadowed(m, ret, from, url);
     }
     qsort(ret->list, ret->count, sizeof *ret->list, by_url);
+    for (size_t i = 0; i < ret->count; i++)
+        if (!archive_name_stays_inside(ret->list[i].url + 1))
+            return err_set(err, ERR_MANIFEST, "%s has the URL %s, which cannot be asked for",
+                           ret->list[i].path, ret->list[i].url);
     for (size_t i = 1; i < ret->count; i++)
         if (strcmp(ret->list[i - 1].url, ret->list[i].url) == 0)
             return err_set(err, ERR_MANIFEST, "%s and %s have the same URL, %s",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bundle/bundle.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,6 +336,22 @@ static int make(struct making *mk, struct err *err)
     return r;
 }
 
+/* A name for files and folders, as Fastly's CLI makes one for its packages: what separates words
+ * becomes a dash, what else is no letter or digit is dropped. */
+static char *plain_name(const char *name)
+{
+    char *to = xmalloc(strlen(name) + sizeof "app"), *p = to;
+    for (; *name; name++) {
+        char c = strchr("./ &_=+:-", *name) ? '-' : *name;
+        if (c == '-' ? p > to && p[-1] != '-' : isalnum((unsigned char)c))
+            *p++ = c;
+    }
+    if (p == to)
+        p = mempcpy(to, "app", 3);
+    *p = '\0';
+    return to;
+}
+
 int bundle_make(const struct bundle_options *options, struct bundle **ret_bundle, struct err *err)
 {
     const struct manifest *m = options->manifest;
@@ -342,8 +359,8 @@ int bundle_make(const struct bundle_options *options, struct bundle **ret_bundle
     struct making mk = {.options = options, .m = m, .target = m->target, .b = b};
     b->provider = m->target->provider;
     b->form = forms[b->provider].form;
-    b->app = xstrdup(m->name);
-    b->file = xasprintf("%s%s", m->name, forms[b->provider].suffix);
+    b->app = plain_name(m->name);
+    b->file = xasprintf("%s%s", b->app, forms[b->provider].suffix);
     int r = make(&mk, err);
     free(mk.wasm);
     free(mk.manifest_text);

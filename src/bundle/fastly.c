@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A Compute package: what `fastly compute pack` makes, in one folder named after the app. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
@@ -8,22 +7,6 @@
 #include "bundle/app.h"
 
 enum { MANIFEST_MAX = 64 * 1024 };
-
-/* The folder's name as the provider's CLI makes it: what separates words becomes a dash, what else
- * is no letter or digit is dropped. */
-static char *package_name(const char *name)
-{
-    char *to = xmalloc(strlen(name) + sizeof "app"), *p = to;
-    for (; *name; name++) {
-        char c = strchr("./ &_=+:-", *name) ? '-' : *name;
-        if (c == '-' ? p > to && p[-1] != '-' : isalnum((unsigned char)c))
-            *p++ = c;
-    }
-    if (p == to)
-        p = mempcpy(to, "app", 3);
-    *p = '\0';
-    return to;
-}
 
 static void toml_text(struct buf *out, const char *key, const char *text)
 {
@@ -68,15 +51,11 @@ static char *manifest_text(const struct making *mk)
 int fastly_layout(struct making *mk, struct err *err)
 {
     (void)err;
-    cleanup(free_p) char *folder = package_name(mk->m->name);
+    const char *folder = mk->b->app;
     cleanup(free_p) char *wasm = xasprintf("%s/bin/main.wasm", folder);
     cleanup(free_p) char *toml = xasprintf("%s/fastly.toml", folder);
     cleanup(free_p) char *assets = xasprintf("%s/assets", folder);
     cleanup(free_p) char *text = manifest_text(mk);
-    free(mk->b->app);
-    mk->b->app = xstrdup(folder);
-    free(mk->b->file);
-    mk->b->file = xasprintf("%s.tar.gz", folder);
     part_add_wasm(mk, wasm);
     part_add_text(mk->b, toml, "application/toml", text);
     if (mk->assets.count)

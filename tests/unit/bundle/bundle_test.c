@@ -257,6 +257,8 @@ static void assets_that_lead_out(void **state)
     assert_int_equal(symlink("a.txt", link), 0);
     assert_int_equal(project_bundle(p, manifest, "fastly"), 0);
     assert_string_equal(part_text(p->b, "a/assets/link"), "a");
+    project_refused(p, SHORT "static: {/../x: public}\n", "fastly", -ERR_MANIFEST,
+                    "which cannot be asked for");
     unlink(link);
     assert_int_equal(mkfifo(link, 0600), 0);
     project_refused(p, manifest, "fastly", -ERR_IO, "no regular file");
