@@ -19,6 +19,8 @@ void api_body_free_p(struct api_body **b);
 void api_body_add(struct api_body *b, const void *data, size_t len);
 /* Must stay valid as long as the body. */
 void api_body_add_borrowed(struct api_body *b, const void *data, size_t len);
+/* The same, in base64: as text within JSON. It is encoded while it goes out. */
+void api_body_add_base64(struct api_body *b, const void *data, size_t len);
 /* The whole file, as it is now: -ERR_IO if it cannot be read or is no regular file. It is opened
  * here; one that shrinks meanwhile fails the call. */
 must_use int api_body_add_file(struct api_body *b, const char *path, struct err *err);

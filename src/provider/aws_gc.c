@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking away. A version that was at the edge has copies there, which AWS removes some hours after
+ * the last distribution has let go of it; until then it cannot be deleted, and a later gc does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "provider/aws_distribution.h"
+#include "provider/aws_target.h"
+#include "provider/journal.h"
+
+static void note(const struct aws_target *t, const char *what)
+{
+    cleanup(free_p) char *text = xasprintf(
+        "%s still has copies at the edge: AWS lets go of them some hours after it was used last; "
+        "run it again then", what);
+    if (t->base.o.note)
+        t->base.o.note(t->base.o.env, text);
+}
+
+static int delete_version(struct target *target, struct step *step, struct err *err)
+{
+    struct aws_target *t = aws_of(target);
+    int r = aws_lambda_delete(t, step->data, err);
+    cleanup(free_p) char *what = xasprintf("version %s of %s", (char *)step->data, t->function);
+    if (r == 0)
+        note(t, what);
+    return r < 0 ? r : 0;
+}
+
+int aws_gc(struct target *target, const struct gc_options *o, struct steps *ret, struct err *err)
+{
+    struct aws_target *t = aws_of(target);
+    struct version_list versions = {0};
+    struct split split = {0};
+    int r = aws_get_split(target, &split, err);
+    if (r == 0)
+        r = aws_versions(target, &versions, err);
+    int64_t before_ms = o->older_than_ms ? clock_wall_ns() / 1000000 - o->older_than_ms : INT64_MAX;
+    int kept = 0;
+    for (size_t i = 0; r == 0 && i < versions.count; i++) {
+        const struct version *v = &versions.list[i];
+        bool used = false;
+        for (int arm = 0; arm < split.count; arm++)
+            used |= strcmp(split.arms[arm].version, v->id) == 0;
+        if (used || kept++ < o->keep || v->created_ms >= before_ms)
+            continue;
+        struct step *step = steps_add(ret, STEP_DELETE, xasprintf("version %s", v->id),
+                                      xasprintf("delete version %s of %s", v->id, t->function),
+                                      delete_version);
+        step->data = xstrdup(v->id);
+        step->free_data = free;
+    }
+    version_list_clear(&versions);
+    split_clear(&split);
+    return r;
+}
+
+/* --- everything --- */
+
+static int release_edit(struct xml *config, void *env, struct err *err)
+{
+    (void)err;
+    const char *now = aws_distribution_function(config, AWS_GUEST_EVENT);
+    return now && aws_version_of(now, env)
+               ? aws_distribution_set_function(config, AWS_GUEST_EVENT, NULL)
+               : 0;
+}
+
+/* An adopted distribution stays, without our function. */
+static int release_distribution(struct target *target, struct step *step, struct err *err)
+{
+    cleanup(free_p) char *arn = NULL;
+    int r = aws_function_arn(aws_of(target), &arn, err);
+    if (r == 0)
+        r = aws_distribution_edit(aws_of(target), step->data, release_edit, arn, err);
+    return r < 0 ? r : aws_distribution_settle(aws_of(target), step->data, err);
+}
+
+static int delete_distribution(struct target *target, struct step *step, struct err *err)
+{
+    int r = aws_distribution_delete(aws_of(target), step->data, err);
+    struct journal *j = target->o.journal;
+    return r == 0 && j ? journal_set_fact(j, "aws.distribution", NULL, err) : r;
+}
+
+static int delete_function(struct target *target, struct step *step, struct err *err)
+{
+    (void)step;
+    struct aws_target *t = aws_of(target);
+    int r = aws_lambda_delete(t, NULL, err);
+    if (r == 0)
+        note(t, t->function);
+    return r < 0 ? r : 0;
+}
+
+static int delete_parameters(struct target *target, struct step *step, struct err *err)
+{
+    json_t *names = step->data;
+    size_t i;
+    const json_t *name;
+    json_array_foreach(names, i, name) {
+        int r = aws_parameter_delete(aws_of(target), json_string_value(name), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void json_free(void *data)
+{
+    json_decref(data);
+}
+
+static int destroy_distribution(struct aws_target *t, struct steps *to, struct err *err)
+{
+    cleanup(aws_distribution_clear) struct aws_distribution d = {0}, staging = {0};
+    int r = aws_distribution_find(t, &d, err);
+    if (r <= 0)
+        return r;
+    r = aws_staging_find(t, &d, &staging, err);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        steps_add(to, STEP_DELETE, xstrdup("staging"),
+                  xasprintf("delete the staging distribution %s and its policy", staging.id),
+                  aws_staging_delete);
+    const char *comment = xml_get(d.config, "Comment");
+    const struct manifest_target *m = t->base.o.manifest->target;
+    bool ours = !(m && m->distribution) && comment && strncmp(comment, "edgectl: ", 9) == 0;
+    struct step *step = steps_add(
+        to, ours ? STEP_DELETE : STEP_CHANGE, xasprintf("distribution %s", d.id),
+        ours ? xasprintf("delete the distribution %s (%s)", d.id, d.domain)
+             : xasprintf("take %s off the distribution %s (%s), which stays", t->function, d.id,
+                         d.domain), ours ? delete_distribution : release_distribution);
+    step->data = xstrdup(d.id);
+    step->free_data = free;
+    return 0;
+}
+
+static int destroy_parameters(struct aws_target *t, struct steps *to, struct err *err)
+{
+    cleanup(free_p) char *path = xasprintf("/edgectl/%s", t->app);
+    cleanup(aws_json_free) json_t *names = NULL;
+    int r = aws_parameter_names(t, path, &names, err);
+    if (r < 0 || !json_array_size(names))
+        return r;
+    struct step *step = steps_add(to, STEP_DELETE, xstrdup("parameters"),
+                                  xasprintf("delete %zu parameters below %s",
+                                            json_array_size(names), path), delete_parameters);
+    step->data = TAKE(names);
+    step->free_data = json_free;
+    return 0;
+}
+
+static int destroy_function(struct aws_target *t, struct steps *to, struct err *err)
+{
+    cleanup(aws_json_free) json_t *function = NULL;
+    int r = aws_lambda_read(t, NULL, &function, err);
+    if (r <= 0)
+        return r;
+    const char *owner = aws_text(json_object_get(function, "Tags"), AWS_TAG);
+    if (strcmp(owner, t->app) == 0)
+        steps_add(to, STEP_DELETE, xasprintf("function %s", t->function),
+                  xasprintf("delete the Lambda function %s with all versions", t->function),
+                  delete_function);
+    return 0;
+}
+
+int aws_destroy(struct target *target, struct steps *ret, struct err *err)
+{
+    struct aws_target *t = aws_of(target);
+    const struct manifest_target *m = t->base.o.manifest->target;
+    int r = destroy_distribution(t, ret, err);
+    if (r >= 0)
+        r = destroy_function(t, ret, err);
+    if (r >= 0)
+        r = destroy_parameters(t, ret, err);
+    if (r < 0 || (m && m->role))
+        return r < 0 ? r : 0;
+    r = aws_role_ready(t, err);
+    if (r > 0)
+        steps_add(ret, STEP_DELETE, xasprintf("role %s", t->role),
+                  xasprintf("delete the role %s", t->role), aws_role_delete);
+    return r < 0 ? r : 0;
+}

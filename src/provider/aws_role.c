@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The execution role. IAM API reference, 2010-05-08. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "net/api_body.h"
+#include "provider/aws_target.h"
+
+#define POLICY "edgectl"
+
+/* Lambda@Edge needs both services to be trusted. */
+static const char trust[] =
+    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":"
+    "[\"lambda.amazonaws.com\",\"edgelambda.amazonaws.com\"]},\"Action\":\"sts:AssumeRole\"}]}";
+
+/* Logs in whatever region a copy runs, and the app's own parameters. */
+static int rights(struct aws_target *t, char **ret, struct err *err)
+{
+    const char *account;
+    int r = aws_account(t, &account, err);
+    if (r < 0)
+        return r;
+    *ret = xasprintf(
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
+        "[\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\"],\"Resource\":"
+        "\"arn:aws:logs:*:%s:*\"},{\"Effect\":\"Allow\",\"Action\":[\"ssm:GetParameter\","
+        "\"ssm:GetParameters\"],\"Resource\":"
+        "\"arn:aws:ssm:" AWS_EDGE_REGION ":%s:parameter/edgectl/%s/*\"}]}", account, account,
+        t->app);
+    return 0;
+}
+
+/* 1: it answered with XML; 0: there is no such thing. Takes `form`. */
+static int ask(struct aws_target *t, struct api_body *form, struct xml **ret, struct err *err)
+{
+    struct aws_service *s;
+    int r = aws_service(t, AWS_IAM, &s, err);
+    if (r < 0) {
+        api_body_free(form);
+        return r;
+    }
+    cleanup(api_response_clear) struct api_response answer = {0};
+    r = aws_query_call(s, form, true, &answer, err);
+    if (r < 0)
+        return r;
+    if (answer.status == 404 && aws_error_is(&answer, "NoSuchEntity"))
+        return 0;
+    if (answer.status != 200)
+        return aws_fail(s, "POST", "/", &answer, err);
+    r = xml_parse(answer.body, answer.len, ret, err);
+    return r < 0 ? err_wrap(err, r, "AWS IAM") : 1;
+}
+
+static int change(struct aws_target *t, struct api_body *form, struct err *err)
+{
+    struct aws_service *s;
+    int r = aws_service(t, AWS_IAM, &s, err);
+    if (r < 0) {
+        api_body_free(form);
+        return r;
+    }
+    return aws_query_xml(s, form, false, NULL, err);
+}
+
+static int read_role(struct aws_target *t, struct xml **ret, struct err *err)
+{
+    return ask(t, api_body_form("Action", "GetRole", "RoleName", t->role, NULL), ret, err);
+}
+
+int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
+{
+    const struct manifest_target *m = t->base.o.manifest->target;
+    if (m && m->role) {
+        *ret = xstrdup(m->role);
+        return 0;
+    }
+    cleanup(xml_free_p) struct xml *x = NULL;
+    int r = read_role(t, &x, err);
+    if (r < 0)
+        return r;
+    const char *arn = xml_get(x, "GetRoleResult/Role/Arn");
+    if (!arn)
+        return err_set(err, ERR_FAILURE, "the role %s is not there (yet)", t->role);
+    *ret = xstrdup(arn);
+    return 0;
+}
+
+/* Documents come back percent-encoded; whether there is one is enough to go by. */
+static int has_policy(struct aws_target *t, struct err *err)
+{
+    cleanup(xml_free_p) struct xml *x = NULL;
+    return ask(t, api_body_form("Action", "GetRolePolicy", "RoleName", t->role, "PolicyName",
+                                POLICY, NULL), &x, err);
+}
+
+int aws_role_ready(struct aws_target *t, struct err *err)
+{
+    const struct manifest_target *m = t->base.o.manifest->target;
+    if (m && m->role)
+        return 1;
+    cleanup(xml_free_p) struct xml *x = NULL;
+    int r = read_role(t, &x, err);
+    return r > 0 ? has_policy(t, err) : r;
+}
+
+int aws_role_make(struct target *target, struct step *step, struct err *err)
+{
+    (void)step;
+    struct aws_target *t = aws_of(target);
+    cleanup(xml_free_p) struct xml *x = NULL;
+    int r = read_role(t, &x, err);
+    if (r == 0)
+        r = change(t, api_body_form("Action", "CreateRole", "RoleName", t->role,
+                                    "AssumeRolePolicyDocument", trust, "Description",
+                                    "Runs an edge app that edgectl ships", "Tags.member.1.Key",
+                                    AWS_TAG, "Tags.member.1.Value", t->app, NULL), err);
+    cleanup(free_p) char *document = NULL;
+    if (r >= 0)
+        r = rights(t, &document, err);
+    if (r < 0)
+        return r;
+    return change(t, api_body_form("Action", "PutRolePolicy", "RoleName", t->role, "PolicyName",
+                                   POLICY, "PolicyDocument", document, NULL), err);
+}
+
+int aws_role_delete(struct target *target, struct step *step, struct err *err)
+{
+    (void)step;
+    struct aws_target *t = aws_of(target);
+    int r = has_policy(t, err);
+    if (r > 0)
+        r = change(t, api_body_form("Action", "DeleteRolePolicy", "RoleName", t->role,
+                                    "PolicyName", POLICY, NULL), err);
+    cleanup(xml_free_p) struct xml *x = NULL;
+    if (r >= 0)
+        r = read_role(t, &x, err);
+    return r <= 0 ? r : change(t, api_body_form("Action", "DeleteRole", "RoleName", t->role, NULL),
+                               err);
+}

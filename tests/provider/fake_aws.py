@@ -1,0 +1,904 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""AWS, as far as Lambda@Edge and CloudFront need it: Lambda, IAM, STS, Systems Manager's parameters,
+CloudFront with staging distributions and functions, KeyValueStore, CloudWatch, Logs. One port for all
+of them (AWS_ENDPOINT_URL). Access key: AKIDTEST / aws-secret-key; account: 123456789012."""
+import base64
+import copy
+import hashlib
+import io
+import json
+import re
+import time
+import urllib.parse
+import xml.etree.ElementTree as ET
+import zipfile
+
+import aws_signature
+from fake import Answer, Fake, Instead, Refused, main, route
+
+KEY, SECRET, ACCOUNT = "AKIDTEST", "aws-secret-key", "123456789012"
+NS = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
+L, C = "/2015-03-31/functions", "/2020-05-31"
+SERVICES = {"AmazonSSM": "ssm", "GraniteServiceVersion20100801": "monitoring",
+            "Logs_20140328": "logs"}
+SLOW = 2    # reads until something is ready
+# The order in which CloudFront's schema has a distribution's elements.
+CONFIG = ["CallerReference", "Aliases", "DefaultRootObject", "Origins", "OriginGroups",
+          "DefaultCacheBehavior", "CacheBehaviors", "CustomErrorResponses", "Comment", "Logging",
+          "PriceClass", "Enabled", "ViewerCertificate", "Restrictions", "WebACLId", "HttpVersion",
+          "IsIPV6Enabled", "ContinuousDeploymentPolicyId", "Staging", "FutureThing"]
+BEHAVIOUR = ["PathPattern", "TargetOriginId", "TrustedSigners", "TrustedKeyGroups",
+             "ViewerProtocolPolicy", "AllowedMethods", "SmoothStreaming", "Compress",
+             "LambdaFunctionAssociations", "FunctionAssociations", "FieldLevelEncryptionId",
+             "RealtimeLogConfigArn", "CachePolicyId", "OriginRequestPolicyId",
+             "ResponseHeadersPolicyId", "GrpcConfig", "FutureSetting", "ForwardedValues", "MinTTL",
+             "DefaultTTL", "MaxTTL"]
+
+
+# --- XML ---
+
+def element(name, *children, **texts):
+    e = ET.Element(name)
+    for child in children:
+        e.append(child)
+    for key, value in texts.items():
+        ET.SubElement(e, key).text = str(value)
+    return e
+
+
+def write(root):
+    root.set("xmlns", NS)
+    text = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    del root.attrib["xmlns"]
+    return text
+
+
+def read(req, name):
+    try:
+        root = ET.fromstring(req.body)
+    except ET.ParseError as e:
+        raise Refused(f"the body is not XML: {e}") from e
+    if req.type() != "application/xml":
+        raise Refused(f"Content-Type {req.type()}")
+    if root.tag != f"{{{NS}}}{name}":
+        raise Refused(f"the root is {root.tag}, not {name}")
+    for e in root.iter():
+        e.tag = e.tag.rpartition("}")[2]
+    return root
+
+
+def ordered(e, order, where):
+    places = []
+    for child in e:
+        if child.tag not in order:
+            raise Refused(f"{where} has no {child.tag}")
+        places.append(order.index(child.tag))
+    if places != sorted(set(places)):
+        raise Refused(f"{where} is out of order: {[c.tag for c in e]}")
+
+
+def quantities(root):
+    """Every list has as many items as it says."""
+    for e in root.iter():
+        q = e.find("Quantity")
+        if q is not None:
+            items = e.find("Items")
+            n = len(items) if items is not None else 0
+            if int(q.text) != n or (items is not None and n == 0):
+                raise Instead(xml_error(400, "InconsistentQuantities",
+                                        "The value of Quantity and the size of Items don't match."))
+
+
+def xml(root, status=200, etag=None, location=None):
+    headers = {k: v for k, v in (("ETag", etag), ("Location", location)) if v}
+    return Answer(status, body=write(root), type="text/xml", headers=headers)
+
+
+def xml_error(status, code, message):
+    return Answer(status, type="text/xml", body=(
+        f'<?xml version="1.0"?><ErrorResponse xmlns="{NS}"><Error><Type>Sender</Type><Code>{code}'
+        f'</Code><Message>{message}</Message></Error><RequestId>r-1</RequestId></ErrorResponse>'
+    ).encode())
+
+
+def json_error(status, code, message):
+    return Answer(status, json={"Type": "User", "Message": message},
+                  headers={"x-amzn-ErrorType": f"{code}:http://internal.amazon.com/coral/"})
+
+
+def target_error(code, message, status=400):
+    return Answer(status, json={"__type": f"com.amazonaws#{code}", "message": message},
+                  type="application/x-amz-json-1.1")
+
+
+def query_answer(operation, inner="", ns="https://iam.amazonaws.com/doc/2010-05-08/"):
+    return Answer(type="text/xml", body=(
+        f'<{operation}Response xmlns="{ns}"><{operation}Result>{inner}</{operation}Result>'
+        f'<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{operation}Response>'
+    ).encode())
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+
+
+class Aws(Fake):
+    __doc__ = __doc__
+    edge_names = ("*.cloudfront.net", "app.example.com")
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.keys = {KEY: (SECRET, None)}
+        self.tags, self.roles, self.functions, self.parameters = {}, {}, {}, {}
+        self.distributions, self.policies, self.invalidations = {}, {}, []
+        self.cf_functions, self.stores = {}, {}
+        self.points, self.events, self.counter_ids, self.replicated = {}, [], 0, set()
+        self.young_role_tries = 1
+        self.slow = SLOW
+
+    def next_id(self, prefix):
+        self.counter_ids += 1
+        return f"{prefix}{self.counter_ids:06d}"
+
+    # --- common ---
+    def service_of(self, req):
+        if req.path.startswith("/2015-03-31/") or req.path.startswith("/2017-03-31/"):
+            return "lambda"
+        if req.path.startswith(C + "/"):
+            return "cloudfront"
+        if req.path.startswith("/key-value-stores/"):
+            return "cloudfront-keyvaluestore"
+        if req.headers.get("x-amz-target"):
+            return SERVICES.get(req.headers["x-amz-target"].split(".")[0])
+        return {"2010-05-08": "iam", "2011-06-15": "sts"}.get(req.form().get("Version"))
+
+    def error(self, req, status, code, message):
+        service = self.service_of(req)
+        if service in ("cloudfront", "iam", "sts"):
+            return xml_error(status, code, message)
+        if service in ("lambda", "cloudfront-keyvaluestore"):
+            return json_error(status, code, message)
+        return target_error(code, message, status)
+
+    def failure(self, status, text):
+        codes = {412: "PreconditionFailed", 429: "ThrottlingException", 503: "ServiceUnavailable"}
+        last = self.requests[-1]["path"] if self.requests else "/"
+        code = codes.get(status, "FakeRefusal")
+        return (json_error if last.startswith("/2015") else xml_error)(status, code, text)
+
+    def limit_headers(self, seconds):
+        return {"Retry-After": str(seconds)}
+
+    def authenticate(self, req):
+        if self.service_of(req) == "sts" and \
+                req.form().get("Action") == "AssumeRoleWithWebIdentity":
+            if "authorization" in req.headers:
+                raise Refused("AssumeRoleWithWebIdentity is not signed")
+            return None
+        try:
+            _, (region, service) = aws_signature.check(req.method, req.raw_path, req.raw_query,
+                                                       req.headers, req.body, self.keys)
+        except aws_signature.Bad as bad:
+            if bad.code == "SignatureDoesNotMatch":
+                self.violations.append(f"{req.method} {req.path}: {bad}")
+            return self.error(req, 403, bad.code, str(bad))
+        if service != self.service_of(req):
+            raise Refused(f"signed for {service}, which is not {self.service_of(req)}")
+        if region not in (None, "us-east-1") and service != "logs" and service != "sts":
+            raise Refused(f"signed for {region}")
+        return None
+
+    def state(self):
+        return {
+            "roles": self.roles, "parameters": self.parameters, "tags": self.tags,
+            "functions": {n: {"versions": [{k: v[k] for k in ("Version", "CodeSha256",
+                                                              "Description")}
+                                           for v in f["versions"]], "tags": f["tags"]}
+                          for n, f in self.functions.items()},
+            "distributions": {i: {"config": write(d["config"]).decode(), "staging": d["staging"],
+                                  "domain": d["domain"]} for i, d in self.distributions.items()},
+            "policies": {i: write(p["config"]).decode() for i, p in self.policies.items()},
+            "invalidations": self.invalidations,
+        }
+
+    # --- dialects with one path ---
+    @route("POST", "/", body="raw")
+    def post(self, req):
+        target = req.headers.get("x-amz-target")
+        if target:
+            service, operation = target.split(".")
+            if not req.type().startswith("application/x-amz-json-1."):
+                raise Refused(f"Content-Type {req.type()}")
+            return getattr(self, f"{SERVICES[service]}_{operation}")(req.json())
+        form = req.form()
+        if req.type() != "application/x-www-form-urlencoded":
+            raise Refused(f"Content-Type {req.type()}")
+        return getattr(self, f"{self.service_of(req)}_{form['Action']}")(form)
+
+    # --- STS ---
+    def sts_GetCallerIdentity(self, form):
+        return query_answer("GetCallerIdentity", f"<Arn>arn:aws:iam::{ACCOUNT}:user/me</Arn>"
+                            f"<UserId>U</UserId><Account>{ACCOUNT}</Account>")
+
+    def give_keys(self, operation, role):
+        key = self.next_id("ASIA")
+        self.keys[key] = (f"temporary/{key}+", f"token/{key}==")
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+        return query_answer(operation, (
+            f"<Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>temporary/{key}+"
+            f"</SecretAccessKey><SessionToken>token/{key}==</SessionToken><Expiration>{until}"
+            f"</Expiration></Credentials><AssumedRoleUser><Arn>{role}</Arn></AssumedRoleUser>"))
+
+    def sts_AssumeRoleWithWebIdentity(self, form):
+        if form["WebIdentityToken"] != "oidc-token":
+            return xml_error(400, "InvalidIdentityToken", "No OpenIDConnect provider found")
+        if not form["RoleSessionName"]:
+            raise Refused("no session name")
+        return self.give_keys("AssumeRoleWithWebIdentity", form["RoleArn"])
+
+    def sts_AssumeRole(self, form):
+        if form.get("ExternalId") == "wrong":
+            return xml_error(403, "AccessDenied", "not authorized to perform: sts:AssumeRole")
+        return self.give_keys("AssumeRole", form["RoleArn"])
+
+    # --- IAM ---
+    def role(self, form):
+        role = self.roles.get(form["RoleName"])
+        if not role:
+            raise Instead(xml_error(404, "NoSuchEntity",
+                                    f"The role with name {form['RoleName']} cannot be found."))
+        return role
+
+    def role_xml(self, name):
+        return f"<Role><RoleName>{name}</RoleName><Arn>arn:aws:iam::{ACCOUNT}:role/{name}</Arn></Role>"
+
+    def iam_GetRole(self, form):
+        self.role(form)
+        return query_answer("GetRole", self.role_xml(form["RoleName"]))
+
+    def iam_CreateRole(self, form):
+        name, trust = form["RoleName"], json.loads(form["AssumeRolePolicyDocument"])
+        if not re.fullmatch(r"[\w+=,.@-]{1,64}", name):
+            raise Refused(f"role name {name}")
+        if name in self.roles:
+            return xml_error(409, "EntityAlreadyExists", f"Role with name {name} already exists.")
+        self.roles[name] = {"trust": trust["Statement"][0]["Principal"]["Service"], "policies": {},
+                            "young": self.young_role_tries}
+        return query_answer("CreateRole", self.role_xml(name))
+
+    def iam_GetRolePolicy(self, form):
+        if form["PolicyName"] not in self.role(form)["policies"]:
+            return xml_error(404, "NoSuchEntity", "The role policy cannot be found.")
+        return query_answer("GetRolePolicy", f"<RoleName>{form['RoleName']}</RoleName>")
+
+    def iam_PutRolePolicy(self, form):
+        self.role(form)["policies"][form["PolicyName"]] = json.loads(form["PolicyDocument"])
+        return query_answer("PutRolePolicy")
+
+    def iam_DeleteRolePolicy(self, form):
+        self.role(form)["policies"].pop(form["PolicyName"])
+        return query_answer("DeleteRolePolicy")
+
+    def iam_DeleteRole(self, form):
+        if self.role(form)["policies"]:
+            return xml_error(409, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+        del self.roles[form["RoleName"]]
+        return query_answer("DeleteRole")
+
+    # --- Lambda ---
+    def function(self, name):
+        f = self.functions.get(name)
+        if not f:
+            raise Instead(json_error(404, "ResourceNotFoundException",
+                                     f"Function not found: {self.function_arn(name)}"))
+        return f
+
+    def function_arn(self, name):
+        return f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+
+    def unpack(self, text):
+        try:
+            data = base64.b64decode(text, validate=True)
+            with zipfile.ZipFile(io.BytesIO(data)) as z:
+                names = z.namelist()
+        except (ValueError, zipfile.BadZipFile) as e:
+            raise Instead(json_error(400, "InvalidParameterValueException",
+                                     "Could not unzip uploaded file.")) from e
+        if not any(n in ("index.js", "index.mjs") for n in names):
+            raise Refused(f"no handler in the zip: {names}")
+        return base64.b64encode(hashlib.sha256(data).digest()).decode(), len(data)
+
+    def look(self, f):
+        """Each look brings what is under way nearer to its end."""
+        c = dict(f["config"])
+        if f["pending"] > 0:
+            f["pending"] -= 1
+            c.update(f["busy"])
+        return c
+
+    @route("POST", L, body="json")
+    def create_function(self, req):
+        b = req.json()
+        name = b["FunctionName"]
+        known = {"FunctionName", "Runtime", "Role", "Handler", "Code", "Timeout", "MemorySize",
+                 "Publish", "Architectures", "Tags", "Description"}
+        if set(b) - known:
+            raise Refused(f"CreateFunction has no {set(b) - known}")
+        if not 1 <= b["Timeout"] <= 30 or b["Architectures"] != ["x86_64"]:
+            raise Refused("not fit for the edge")
+        role = self.roles.get(b["Role"].rpartition("/")[2])
+        if not role or set(role["trust"]) != {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}:
+            return json_error(400, "InvalidParameterValueException",
+                              "The role defined for the function cannot be assumed by Lambda.")
+        if role["young"] > 0:
+            role["young"] -= 1
+            return json_error(400, "InvalidParameterValueException",
+                              "The role defined for the function cannot be assumed by Lambda.")
+        if name in self.functions:
+            return json_error(409, "ResourceConflictException", f"Function already exist: {name}")
+        sha, size = self.unpack(b["Code"]["ZipFile"])
+        config = {"FunctionName": name, "FunctionArn": self.function_arn(name), "Version": "$LATEST",
+                  "CodeSha256": sha, "CodeSize": size, "Description": "", "LastModified": now(),
+                  "State": "Active", "LastUpdateStatus": "Successful", "RevisionId": self.next_id("rev"),
+                  **{k: b[k] for k in ("Runtime", "Role", "Handler", "Timeout", "MemorySize")}}
+        self.functions[name] = {"config": config, "versions": [], "tags": b.get("Tags", {}),
+                                "pending": self.slow,
+                                "busy": {"State": "Pending", "StateReason": "The function is being created."}}
+        return Answer(201, json={**config, "State": "Pending"})
+
+    @route("GET", L + "/{name}", query=["Qualifier"])
+    def get_function(self, req, name):
+        f = self.function(name)
+        q = req.query.get("Qualifier")
+        config = next((v for v in f["versions"] if v["Version"] == q), None) if q else self.look(f)
+        if not config:
+            return json_error(404, "ResourceNotFoundException", "Function not found")
+        return Answer(json={"Configuration": config, "Code": {}, "Tags": f["tags"]})
+
+    @route("GET", L + "/{name}/configuration", query=["Qualifier"])
+    def get_configuration(self, req, name):
+        return Answer(json=self.look(self.function(name)))
+
+    def busy(self, f):
+        if f["pending"] > 0:
+            raise Instead(json_error(409, "ResourceConflictException",
+                                     "The operation cannot be performed at this time. An update is "
+                                     "in progress for resource"))
+
+    def changed(self, f):
+        f["config"].update(RevisionId=self.next_id("rev"), LastModified=now())
+        f["pending"], f["busy"] = self.slow, {"LastUpdateStatus": "InProgress"}
+        return Answer(json={**f["config"], **f["busy"]})
+
+    @route("PUT", L + "/{name}/code", body="json")
+    def update_code(self, req, name):
+        f, b = self.function(name), req.json()
+        self.busy(f)
+        if set(b) - {"ZipFile", "RevisionId", "Publish", "DryRun"}:
+            raise Refused(f"UpdateFunctionCode has no {set(b)}")
+        if b.get("RevisionId", f["config"]["RevisionId"]) != f["config"]["RevisionId"]:
+            return json_error(412, "PreconditionFailedException", "The RevisionId provided does not "
+                              "match the latest RevisionId.")
+        f["config"]["CodeSha256"], f["config"]["CodeSize"] = self.unpack(b["ZipFile"])
+        return self.changed(f)
+
+    @route("PUT", L + "/{name}/configuration", body="json")
+    def update_configuration(self, req, name):
+        f, b = self.function(name), req.json()
+        self.busy(f)
+        if set(b) - {"Handler", "Runtime", "Timeout", "MemorySize", "Role", "Description"}:
+            raise Refused(f"not for the edge: {set(b)}")
+        f["config"].update(b)
+        return self.changed(f)
+
+    @route("POST", L + "/{name}/versions", body="json")
+    def publish(self, req, name):
+        f, b = self.function(name), req.json()
+        self.busy(f)
+        if b.get("CodeSha256", f["config"]["CodeSha256"]) != f["config"]["CodeSha256"]:
+            return json_error(400, "InvalidParameterValueException", "CodeSHA256 is different from "
+                              "current CodeSHA256 in $LATEST.")
+        if len(b.get("Description", "")) > 256:
+            raise Refused("the description is too long")
+        last = f["versions"][-1] if f["versions"] else None
+        same = last and all(last[k] == f["config"][k] for k in ("CodeSha256", "Timeout", "MemorySize",
+                                                                "Handler", "Runtime"))
+        if not same:
+            number = str(f.setdefault("number", 0) + 1)
+            f["number"] += 1
+            f["versions"].append({**f["config"], "Version": number, "LastModified": now(),
+                                  "Description": b.get("Description", ""),
+                                  "FunctionArn": f"{self.function_arn(name)}:{number}"})
+        return Answer(201, json=f["versions"][-1])
+
+    @route("GET", L + "/{name}/versions", query=["MaxItems", "Marker"])
+    def versions(self, req, name):
+        f = self.function(name)
+        everything = [self.look(f)] + f["versions"]
+        start, n = int(req.query.get("Marker", 0)), min(int(req.query.get("MaxItems", 50)), 3)
+        page = {"Versions": everything[start:start + n]}
+        if start + n < len(everything):
+            page["NextMarker"] = str(start + n)
+        return Answer(json=page)
+
+    @route("DELETE", L + "/{name}", query=["Qualifier"])
+    def delete_function(self, req, name):
+        f, q = self.function(name), req.query.get("Qualifier")
+        arns = [f"{self.function_arn(name)}:{v['Version']}" for v in f["versions"]
+                if q in (None, v["Version"])]
+        used = {e.text for d in self.distributions.values()
+                for e in d["config"].iter("LambdaFunctionARN")}
+        if set(arns) & (used | self.replicated):
+            return json_error(400, "InvalidParameterValueException",
+                              f"Lambda was unable to delete {arns[0]} because it is a replicated "
+                              "function. Please see our documentation for Deleting Lambda@Edge "
+                              "Functions and Replicas.")
+        if q:
+            f["versions"] = [v for v in f["versions"] if v["Version"] != q]
+        else:
+            del self.functions[name]
+        return Answer(204)
+
+    @route("POST", L + "/{name}/invocations", query=["Qualifier"], body="json")
+    def invoke(self, req, name):
+        f, event = self.function(name), req.json()
+        version = next((v for v in f["versions"] if v["Version"] == req.query.get("Qualifier")), None)
+        if not version:
+            return json_error(404, "ResourceNotFoundException", "Function not found")
+        r = event["Records"][0]["cf"]["request"]
+        if r["method"] != "GET" or r["headers"]["host"][0]["key"].lower() != "host":
+            raise Refused("no event of origin-request")
+        if r["uri"] == "/boom":
+            return Answer(json={"errorType": "Error", "errorMessage": "boom"},
+                          headers={"X-Amz-Function-Error": "Unhandled"})
+        return Answer(json={"status": "404" if r["uri"] == "/missing" else "200",
+                            "headers": {}, "body": "hi"})
+
+    @route("POST", "/2017-03-31/tags/{arn}", body="json")
+    def tag_function(self, req, arn):
+        self.function(arn.rpartition(":")[2])["tags"].update(req.json()["Tags"])
+        return Answer(204)
+
+    # --- Systems Manager ---
+    def ssm_GetParameter(self, b):
+        p = self.parameters.get(b["Name"])
+        if not p:
+            return target_error("ParameterNotFound", "")
+        return Answer(json={"Parameter": {"Name": b["Name"], **p}})
+
+    def ssm_PutParameter(self, b):
+        if set(b) - {"Name", "Value", "Type", "Overwrite", "Tier"} or not b["Value"]:
+            raise Refused(f"PutParameter: {set(b)}")
+        if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", b["Name"]):
+            return target_error("ValidationException", "Parameter name must be a fully qualified name.")
+        if b["Name"] in self.parameters and not b["Overwrite"]:
+            return target_error("ParameterAlreadyExists", "The parameter already exists.")
+        self.parameters[b["Name"]] = {"Value": b["Value"], "Type": b["Type"]}
+        return Answer(json={"Version": 1})
+
+    def ssm_GetParametersByPath(self, b):
+        if not b["Recursive"] or b["MaxResults"] > 10:
+            raise Refused("GetParametersByPath")
+        names = sorted(n for n in self.parameters if n.startswith(b["Path"] + "/"))
+        start = int(b.get("NextToken") or 0)
+        page = {"Parameters": [{"Name": n} for n in names[start:start + 2]]}
+        if start + 2 < len(names):
+            page["NextToken"] = str(start + 2)
+        return Answer(json=page)
+
+    def ssm_DeleteParameters(self, b):
+        gone = [n for n in b["Names"] if self.parameters.pop(n, None)]
+        return Answer(json={"DeletedParameters": gone})
+
+    # --- CloudWatch and Logs ---
+    def monitoring_GetMetricData(self, b):
+        results = []
+        for q in b["MetricDataQueries"]:
+            metric = q["MetricStat"]["Metric"]
+            dims = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+            if metric["Namespace"] != "AWS/CloudFront" or dims.get("Region") != "Global":
+                raise Refused("not a metric of CloudFront")
+            points = [(t, v) for t, v in self.points.get((dims["DistributionId"],
+                                                          metric["MetricName"]), [])
+                      if b["StartTime"] <= t < b["EndTime"]]
+            results.append({"Id": q["Id"], "Timestamps": [p[0] for p in points],
+                            "Values": [p[1] for p in points], "StatusCode": "Complete"})
+        token = b.get("NextToken")
+        half = len(results) // 2    # in two pages
+        page = {"MetricDataResults": results[half:] if token else results[:half]}
+        if not token:
+            page["NextToken"] = "more"
+        return Answer(json=page)
+
+    def logs_FilterLogEvents(self, b):
+        if not b["logGroupName"].startswith("/aws/lambda/us-east-1."):
+            raise Refused(f"log group {b['logGroupName']}")
+        events = [e for e in self.events if e["group"] == b["logGroupName"]
+                  and e["timestamp"] >= b["startTime"]]
+        if not events:
+            return target_error("ResourceNotFoundException", "The specified log group does not exist.")
+        return Answer(json={"events": events, "searchedLogStreams": []})
+
+    # --- CloudFront: distributions ---
+    def distribution(self, id):
+        d = self.distributions.get(id)
+        if not d:
+            raise Instead(xml_error(404, "NoSuchDistribution",
+                                    "The specified distribution does not exist."))
+        return d
+
+    def match(self, req, thing):
+        given = req.headers.get("if-match")
+        if not given:
+            raise Instead(xml_error(400, "InvalidIfMatchVersion",
+                                    "The If-Match version is missing or not valid for the resource."))
+        if given != thing["etag"]:
+            raise Instead(xml_error(412, "PreconditionFailed",
+                                    "The request failed because it didn't meet the preconditions in one "
+                                    "or more request-header fields."))
+
+    def check_config(self, config, staging):
+        ordered(config, CONFIG, "DistributionConfig")
+        quantities(config)
+        for name in ("CallerReference", "Origins", "DefaultCacheBehavior", "Comment", "Enabled"):
+            if config.find(name) is None:
+                raise Instead(xml_error(400, "MalformedXML", f"{name} is missing"))
+        behaviours = [config.find("DefaultCacheBehavior"), *config.iter("CacheBehavior")]
+        for b in behaviours:
+            ordered(b, BEHAVIOUR, b.tag)
+            seen = set()
+            for a in b.iter("LambdaFunctionAssociation"):
+                arn, event = a.findtext("LambdaFunctionARN"), a.findtext("EventType")
+                name, _, version = arn.removeprefix(self.function_arn("")).partition(":")
+                f = self.functions.get(name)
+                if not f or version not in [v["Version"] for v in f["versions"]]:
+                    raise Instead(xml_error(400, "InvalidLambdaFunctionAssociation",
+                                            f"The function cannot be found. Function: {arn}"))
+                if event in seen:
+                    raise Instead(xml_error(400, "InvalidLambdaFunctionAssociation", "twice"))
+                seen.add(event)
+        aliases = [e.text for e in config.iter("CNAME")]
+        if aliases and config.find("ViewerCertificate/ACMCertificateArn") is None:
+            raise Instead(xml_error(400, "InvalidViewerCertificate", "To add an alternate domain name "
+                                    "to a CloudFront distribution, you must attach a certificate"))
+        policy = config.findtext("ContinuousDeploymentPolicyId")
+        if policy and policy not in self.policies:
+            raise Instead(xml_error(404, "NoSuchContinuousDeploymentPolicy", "no such policy"))
+        if policy and config.findtext("HttpVersion") == "http2and3":
+            raise Instead(xml_error(400, "IllegalUpdate", "HTTP/3 must be off"))
+
+    def complete(self, config, staging=False):
+        """What CloudFront adds by itself, with something that nobody has heard of yet."""
+        def put(parent, order, name, make):
+            if parent.find(name) is None:
+                parent.append(make)
+                parent[:] = sorted(parent, key=lambda e: order.index(e.tag))
+        put(config, CONFIG, "Aliases", element("Aliases", Quantity=0))
+        put(config, CONFIG, "CacheBehaviors", element("CacheBehaviors", Quantity=0))
+        put(config, CONFIG, "ViewerCertificate",
+            element("ViewerCertificate", CloudFrontDefaultCertificate="true"))
+        put(config, CONFIG, "ContinuousDeploymentPolicyId", element("ContinuousDeploymentPolicyId"))
+        put(config, CONFIG, "Staging", element("Staging"))
+        config.find("Staging").text = "true" if staging else "false"
+        future = element("FutureThing", Inner="a & b")
+        future.set("kind", "new\"est")
+        put(config, CONFIG, "FutureThing", future)
+        b = config.find("DefaultCacheBehavior")
+        put(b, BEHAVIOUR, "LambdaFunctionAssociations", element("LambdaFunctionAssociations", Quantity=0))
+        put(b, BEHAVIOUR, "FunctionAssociations", element("FunctionAssociations", Quantity=0))
+        put(b, BEHAVIOUR, "FutureSetting", element("FutureSetting", Level=7))
+
+    def add_distribution(self, config, staging=False, tags=None):
+        id = self.next_id("E")
+        self.complete(config, staging)
+        arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{id}"
+        self.distributions[id] = {"id": id, "config": config, "etag": self.next_id("TAG"),
+                                  "staging": staging, "domain": f"d{id.lower()}.cloudfront.net",
+                                  "arn": arn, "pending": self.slow}
+        self.tags[arn] = dict(tags or {})
+        return self.distributions[id]
+
+    def distribution_xml(self, d):
+        status = "InProgress" if d["pending"] > 0 else "Deployed"
+        root = element("Distribution", Id=d["id"], ARN=d["arn"], Status=status,
+                       LastModifiedTime="2026-01-01T00:00:00Z", InProgressInvalidationBatches=0,
+                       DomainName=d["domain"])
+        root.append(copy.deepcopy(d["config"]))
+        return root
+
+    @route("GET", C + "/distribution", query=["MaxItems", "Marker"])
+    def list_distributions(self, req):
+        ids = sorted(self.distributions)
+        start = ids.index(req.query["Marker"]) + 1 if req.query.get("Marker") else 0
+        items = element("Items")
+        for id in ids[start:start + 2]:
+            d = self.distributions[id]
+            items.append(element("DistributionSummary", Id=id, ARN=d["arn"], Status="Deployed",
+                                 DomainName=d["domain"], Comment=d["config"].findtext("Comment") or "",
+                                 Staging="true" if d["staging"] else "false"))
+        root = element("DistributionList", Marker=req.query.get("Marker", ""), MaxItems=100,
+                       IsTruncated="false", Quantity=len(items))
+        if start + 2 < len(ids):
+            root.append(element("NextMarker"))
+            root[-1].text = ids[start + 1]
+        if len(items):
+            root.append(items)
+        return xml(root)
+
+    @route("POST", C + "/distribution", query=["WithTags"], body="raw")
+    def create_distribution(self, req):
+        if req.query.get("WithTags") != "":
+            raise Refused("without tags it could not be told whose it is")
+        root = read(req, "DistributionConfigWithTags")
+        config = root.find("DistributionConfig")
+        tags = {t.findtext("Key"): t.findtext("Value") for t in root.iter("Tag")}
+        reference = config.findtext("CallerReference")
+        for d in self.distributions.values():
+            if d["config"].findtext("CallerReference") == reference:
+                same = d["config"].findtext("Comment") == config.findtext("Comment")
+                if not same:
+                    return xml_error(409, "DistributionAlreadyExists", "The caller reference is in use.")
+                return xml(self.distribution_xml(d), 201, d["etag"])
+        self.check_config(config, False)
+        d = self.add_distribution(config, tags=tags)
+        return xml(self.distribution_xml(d), 201, d["etag"], f"{C}/distribution/{d['id']}")
+
+    @route("GET", C + "/distribution/{id}")
+    def get_distribution(self, req, id):
+        d = self.distribution(id)
+        answer = xml(self.distribution_xml(d), 200, d["etag"])
+        d["pending"] -= d["pending"] > 0
+        return answer
+
+    def put_config(self, d, config):
+        old, new = d["config"], config
+        for name in ("FutureThing", "DefaultCacheBehavior/FutureSetting"):
+            a, b = old.find(name), new.find(name)
+            if b is None or ET.tostring(a) != ET.tostring(b):
+                raise Refused(f"{name} was lost")
+        if new.findtext("CallerReference") != old.findtext("CallerReference") or \
+                new.findtext("Staging") != old.findtext("Staging"):
+            raise Instead(xml_error(400, "IllegalUpdate", "The update contains modifications that are "
+                                    "not allowed."))
+        d["config"], d["etag"], d["pending"] = config, self.next_id("TAG"), self.slow
+
+    @route("PUT", C + "/distribution/{id}/config", body="raw")
+    def update_distribution(self, req, id):
+        d = self.distribution(id)
+        self.match(req, d)
+        config = read(req, "DistributionConfig")
+        self.check_config(config, d["staging"])
+        self.put_config(d, config)
+        return xml(self.distribution_xml(d), 200, d["etag"])
+
+    @route("DELETE", C + "/distribution/{id}")
+    def delete_distribution(self, req, id):
+        d = self.distribution(id)
+        self.match(req, d)
+        if d["config"].findtext("Enabled") != "false":
+            return xml_error(409, "DistributionNotDisabled", "The distribution you are trying to delete "
+                             "has not been disabled.")
+        if d["pending"]:
+            return xml_error(409, "ResourceInUse", "It is being deployed.")
+        for p in self.policies.values():
+            if d["domain"] in [e.text for e in p["config"].iter("DnsName")]:
+                return xml_error(409, "ResourceInUse", "A policy has it.")
+        del self.distributions[id]
+        return Answer(204)
+
+    @route("POST", C + "/distribution/{id}/copy", body="raw")
+    def copy_distribution(self, req, id):
+        d = self.distribution(id)
+        self.match(req, d)
+        if req.headers.get("staging") != "true":
+            raise Refused("only a staging distribution can be a copy")
+        root = read(req, "CopyDistributionRequest")
+        ordered(root, ["CallerReference", "Enabled"], "CopyDistributionRequest")
+        reference = root.findtext("CallerReference")
+        for other in self.distributions.values():
+            if other["config"].findtext("CallerReference") == reference:
+                return xml(self.distribution_xml(other), 201, other["etag"])
+        config = copy.deepcopy(d["config"])
+        config.find("CallerReference").text = reference
+        config.find("ContinuousDeploymentPolicyId").text = None
+        aliases = config.find("Aliases")
+        aliases[:] = element("Aliases", Quantity=0)
+        certificate = config.find("ViewerCertificate")
+        certificate[:] = element("ViewerCertificate", CloudFrontDefaultCertificate="true")
+        new = self.add_distribution(config, staging=True)
+        return xml(self.distribution_xml(new), 201, new["etag"], f"{C}/distribution/{new['id']}")
+
+    @route("PUT", C + "/distribution/{id}/promote-staging-config", query=["StagingDistributionId"])
+    def promote(self, req, id):
+        d, s = self.distribution(id), self.distribution(req.query["StagingDistributionId"])
+        if req.headers.get("if-match") != f"{d['etag']}, {s['etag']}":
+            return xml_error(412, "PreconditionFailed", "The ETags do not match.")
+        config = copy.deepcopy(s["config"])
+        for name in ("CallerReference", "Aliases", "ViewerCertificate", "Staging",
+                     "ContinuousDeploymentPolicyId", "Comment"):
+            i = list(config).index(config.find(name))
+            config[i] = copy.deepcopy(d["config"].find(name))
+        self.put_config(d, config)
+        policy = self.policies.get(d["config"].findtext("ContinuousDeploymentPolicyId") or "")
+        if policy:
+            policy["config"].find("Enabled").text = "false"
+            policy["etag"] = self.next_id("TAG")
+        return xml(self.distribution_xml(d), 200, d["etag"])
+
+    @route("POST", C + "/distribution/{id}/invalidation", body="raw")
+    def invalidate(self, req, id):
+        self.distribution(id)
+        root = read(req, "InvalidationBatch")
+        quantities(root)
+        self.invalidations.append([p.text for p in root.iter("Path")])
+        return xml(element("Invalidation", Id=self.next_id("I"), Status="InProgress"), 201)
+
+    @route("GET", C + "/tagging", query=["Resource"])
+    def list_tags(self, req):
+        items = element("Items", *[element("Tag", Key=k, Value=v)
+                                   for k, v in self.tags.get(req.query["Resource"], {}).items()])
+        return xml(element("Tags", items))
+
+    @route("POST", C + "/tagging", query=["Resource"], needs=[("Operation", "Tag")], body="raw")
+    def add_tags(self, req):
+        root = read(req, "Tags")
+        self.tags.setdefault(req.query["Resource"], {}).update(
+            {t.findtext("Key"): t.findtext("Value") for t in root.iter("Tag")})
+        return Answer(204)
+
+    # --- CloudFront: continuous deployment ---
+    def check_policy(self, root):
+        ordered(root, ["StagingDistributionDnsNames", "Enabled", "TrafficConfig"], root.tag)
+        quantities(root)
+        for name in root.iter("DnsName"):
+            if name.text not in [d["domain"] for d in self.distributions.values() if d["staging"]]:
+                return xml_error(404, "StagingDistributionInUse", "no such staging distribution")
+        traffic = root.find("TrafficConfig")
+        ordered(traffic, ["SingleWeightConfig", "SingleHeaderConfig", "Type"], "TrafficConfig")
+        if traffic.findtext("Type") == "SingleWeight":
+            weight = float(traffic.findtext("SingleWeightConfig/Weight"))
+            if not 0 < weight <= 0.15:
+                raise Instead(xml_error(400, "InvalidArgument", "The weight must be between 0 and 0.15."))
+            idle = int(traffic.findtext("SingleWeightConfig/SessionStickinessConfig/IdleTTL"))
+            most = int(traffic.findtext("SingleWeightConfig/SessionStickinessConfig/MaximumTTL"))
+            if not 300 <= idle <= most <= 3600:
+                raise Instead(xml_error(400, "InvalidArgument", "TTL"))
+        elif not traffic.findtext("SingleHeaderConfig/Header").startswith("aws-cf-cd-"):
+            raise Instead(xml_error(400, "InvalidArgument", "The header must begin with aws-cf-cd-."))
+        return None
+
+    def policy_xml(self, id):
+        p = self.policies[id]
+        root = element("ContinuousDeploymentPolicy", Id=id, LastModifiedTime="2026-01-01T00:00:00Z")
+        root.append(copy.deepcopy(p["config"]))
+        return root
+
+    @route("GET", C + "/continuous-deployment-policy", query=["MaxItems"])
+    def list_policies(self, req):
+        items = element("Items", *[element("ContinuousDeploymentPolicySummary", self.policy_xml(id))
+                                   for id in self.policies])
+        root = element("ContinuousDeploymentPolicyList", MaxItems=100, Quantity=len(items))
+        if len(items):
+            root.append(items)
+        return xml(root)
+
+    @route("POST", C + "/continuous-deployment-policy", body="raw")
+    def create_policy(self, req):
+        config = read(req, "ContinuousDeploymentPolicyConfig")
+        domains = [e.text for e in config.iter("DnsName")]
+        for p in self.policies.values():
+            if domains == [e.text for e in p["config"].iter("DnsName")]:
+                return xml_error(409, "StagingDistributionInUse", "It has a policy.")
+        answer = self.check_policy(config)
+        if answer:
+            return answer
+        id = self.next_id("P")
+        self.policies[id] = {"config": config, "etag": self.next_id("TAG")}
+        return xml(self.policy_xml(id), 201, self.policies[id]["etag"])
+
+    def policy(self, id):
+        if id not in self.policies:
+            raise Instead(xml_error(404, "NoSuchContinuousDeploymentPolicy", "no such policy"))
+        return self.policies[id]
+
+    @route("GET", C + "/continuous-deployment-policy/{id}")
+    def get_policy(self, req, id):
+        return xml(self.policy_xml(id) if self.policy(id) else None, 200, self.policy(id)["etag"])
+
+    @route("PUT", C + "/continuous-deployment-policy/{id}", body="raw")
+    def update_policy(self, req, id):
+        p = self.policy(id)
+        self.match(req, p)
+        config = read(req, "ContinuousDeploymentPolicyConfig")
+        answer = self.check_policy(config)
+        if answer:
+            return answer
+        p["config"], p["etag"] = config, self.next_id("TAG")
+        return xml(self.policy_xml(id), 200, p["etag"])
+
+    @route("DELETE", C + "/continuous-deployment-policy/{id}")
+    def delete_policy(self, req, id):
+        p = self.policy(id)
+        self.match(req, p)
+        if any(d["config"].findtext("ContinuousDeploymentPolicyId") == id
+               for d in self.distributions.values()):
+            return xml_error(409, "ContinuousDeploymentPolicyInUse", "It is attached.")
+        del self.policies[id]
+        return Answer(204)
+
+    # --- what changes behind the client's back ---
+    def drift_distribution(self, comment="mine", function=None, certificate=False):
+        """One that was made in the console."""
+        config = element("DistributionConfig", CallerReference=self.next_id("console"))
+        config.append(element("Origins", Quantity=1))
+        config.append(element("DefaultCacheBehavior", TargetOriginId="o", ViewerProtocolPolicy="allow-all"))
+        ET.SubElement(config, "Comment").text = comment
+        ET.SubElement(config, "Enabled").text = "true"
+        if certificate:
+            config.append(element("ViewerCertificate", ACMCertificateArn="arn:aws:acm:x"))
+        d = self.add_distribution(config)
+        origins = d["config"].find("Origins")
+        origins.append(element("Items", element("Origin", Id="o", DomainName="o.example.com")))
+        d["pending"] = 0
+        if function:
+            self.associate(d, function)
+        return {"id": d["id"], "arn": d["arn"]}
+
+    def associate(self, d, arn):
+        a = element("LambdaFunctionAssociations", Quantity=1)
+        a.append(element("Items", element("LambdaFunctionAssociation", LambdaFunctionARN=arn,
+                                          EventType="origin-request")))
+        b = d["config"].find("DefaultCacheBehavior")
+        b[list(b).index(b.find("LambdaFunctionAssociations"))] = a
+        d["etag"] = self.next_id("TAG")
+
+    def drift_associate(self, id, arn):
+        self.associate(self.distribution(id), arn)
+        return {}
+
+    def drift_touch(self, id):
+        """An edit that does not matter, but makes a new ETag."""
+        self.distribution(id)["etag"] = self.next_id("TAG")
+        return {}
+
+    def drift_function(self, function="shop", owner=None):
+        """One that was made in the console, or by another app."""
+        name = function
+        self.functions[name] = {
+            "config": {"FunctionName": name, "FunctionArn": self.function_arn(name), "Version": "$LATEST",
+                       "CodeSha256": "x", "CodeSize": 1, "Description": "", "LastModified": now(),
+                       "State": "Active", "LastUpdateStatus": "Successful", "RevisionId": "r0",
+                       "Runtime": "nodejs20.x", "Handler": "other.main", "Timeout": 3,
+                       "MemorySize": 128, "Role": f"arn:aws:iam::{ACCOUNT}:role/theirs"},
+            "versions": [], "tags": {"edgectl-app": owner} if owner else {}, "pending": 0, "busy": {}}
+        return {}
+
+    def drift_replicate(self, arns):
+        self.replicated = set(arns)
+        return {}
+
+    def drift_points(self, id, metric, points):
+        self.points[(id, metric)] = points
+        return {}
+
+    def drift_log(self, function, version, message, timestamp):
+        self.events.append({"group": f"/aws/lambda/us-east-1.{function}", "timestamp": timestamp,
+                            "message": message, "eventId": self.next_id("e"),
+                            "logStreamName": f"2026/11/26/[{version}]0123"})
+        return {}
+
+    def drift_key(self, id=KEY, secret=None, token=None):
+        """Replaces or takes away an access key."""
+        self.keys.pop(id, None)
+        if secret:
+            self.keys[id] = (secret, token)
+        return {}
+
+    def drift_slow(self, reads):
+        self.slow = reads
+        return {}
+
+
+if __name__ == "__main__":
+    main(Aws)
