@@ -229,6 +229,7 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/edgectl $(DESTDIR)$(PREFIX)/share/man/man1/edgectl.1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man1/edgectl-*.1 $(DESTDIR)$(PREFIX)/share/man/man5/edge.yaml.5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7/edgectl-hostcalls.7 \
+	    $(DESTDIR)$(PREFIX)/share/man/man7/edgectl-limits.7 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_edgectl \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgectl.fish

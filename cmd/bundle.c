@@ -157,6 +157,8 @@ static const struct cli_opt opts[] = {
 static const struct cli_example examples[] = {
     {"edgectl bundle --target fastly", "make the package that Fastly takes"},
     {"edgectl bundle --target fastly --out app.tar.gz --json", "elsewhere; say all about it"},
+    {"edgectl bundle --target cloudflare --out worker", "the modules of a Worker, in a folder"},
+    {"edgectl bundle --target vercel --out .vercel/output", "where its CLI looks for it"},
     {"edgectl bundle --report", "which providers have what the app imports, and how it fits"},
     {"edgectl bundle --verify app.tar.gz", "see whether it still is what was bundled"},
     {NULL, NULL},

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "bundle/doc.h"
 #include "cli/complete.h"
 #include "cli/man.h"
 #include "guest/doc.h"
@@ -103,6 +104,13 @@ static int hostcall_page(const struct docs_args *a, struct err *err)
     return write_page(a->dir, "edgectl-hostcalls.7", &page, err);
 }
 
+static int limit_page(const struct docs_args *a, struct err *err)
+{
+    cleanup(buf_clear) struct buf page = BUF_INIT(DOC_MAX);
+    bundle_doc_man(&page);
+    return write_page(a->dir, "edgectl-limits.7", &page, err);
+}
+
 static int man_pages(struct cli *cli, const struct docs_args *a, struct err *err)
 {
     if (!a->dir)
@@ -113,7 +121,9 @@ static int man_pages(struct cli *cli, const struct docs_args *a, struct err *err
         r = man_page(cli, a, cmd, err);
     if (r == 0)
         r = manifest_pages(a, err);
-    return r == 0 ? hostcall_page(a, err) : r;
+    if (r == 0)
+        r = hostcall_page(a, err);
+    return r == 0 ? limit_page(a, err) : r;
 }
 
 static int run(struct cli *cli, void *args, struct err *err)

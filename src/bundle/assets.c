@@ -169,7 +169,8 @@ int assets_read(const struct manifest *m, struct inputs *in, struct assets *ret,
             return r;
         drop_shadowed(m, ret, from, url);
     }
-    qsort(ret->list, ret->count, sizeof *ret->list, by_url);
+    if (ret->count)
+        qsort(ret->list, ret->count, sizeof *ret->list, by_url);
     for (size_t i = 0; i < ret->count; i++)
         if (!archive_name_stays_inside(ret->list[i].url + 1))
             return err_set(err, ERR_MANIFEST, "%s has the URL %s, which cannot be asked for",

@@ -72,8 +72,28 @@ static bool is_time(enum limit_kind kind)
 
 static bool is_count(enum limit_kind kind)
 {
-    return kind == LIMIT_SUBREQUESTS || kind == LIMIT_LOOKUPS || kind == LIMIT_CONNECTIONS ||
-           kind == LIMIT_VARIABLES || kind == LIMIT_CONFIG_ITEMS;
+    return kind == LIMIT_SUBREQUESTS || kind == LIMIT_LOOKUPS || kind == LIMIT_VARIABLES ||
+           kind == LIMIT_CONFIG_ITEMS;
+}
+
+const char *limit_kind_text(enum limit_kind kind)
+{
+    static const char *const texts[LIMIT_KINDS] = {
+        [LIMIT_PACKAGE] = "package file", [LIMIT_CODE_RAW] = "all files, unpacked",
+        [LIMIT_CODE_GZIP] = "all modules, compressed", [LIMIT_STARTUP] = "CPU of a start",
+        [LIMIT_CPU] = "CPU of a request", [LIMIT_CPU_ASKED] = "limits.cpu at most",
+        [LIMIT_WALL] = "time of a request", [LIMIT_MEMORY] = "memory of a guest",
+        [LIMIT_SUBREQUESTS] = "requests to backends", [LIMIT_LOOKUPS] = "lookups in config stores",
+        [LIMIT_URL] = "URL", [LIMIT_HEADER] = "one request header",
+        [LIMIT_HEADERS] = "all request headers", [LIMIT_REQUEST_BODY] = "request body",
+        [LIMIT_RESPONSE_BODY] = "answer of a guest", [LIMIT_VARIABLES] = "variables and secrets",
+        [LIMIT_VARIABLE] = "one variable", [LIMIT_VARIABLES_BYTES] = "all variables",
+        [LIMIT_KV_KEY] = "KV key", [LIMIT_KV_VALUE] = "KV value",
+        [LIMIT_KV_METADATA] = "KV metadata", [LIMIT_CONFIG_ITEMS] = "keys of a config store",
+        [LIMIT_CONFIG_KEY] = "config key", [LIMIT_CONFIG_VALUE] = "config value",
+        [LIMIT_SECRET] = "a secret",
+    };
+    return texts[kind];
 }
 
 char *limit_text(enum limit_kind kind, uint64_t value, char to[LIMIT_TEXT_MAX])

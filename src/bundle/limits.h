@@ -31,7 +31,6 @@ enum limit_kind {
     LIMIT_MEMORY,           /* bytes of one guest */
     LIMIT_SUBREQUESTS,      /* requests to backends, of one request */
     LIMIT_LOOKUPS,          /* in config stores, of one request */
-    LIMIT_CONNECTIONS,      /* open at once, of one request */
     LIMIT_URL,              /* bytes */
     LIMIT_HEADER,           /* bytes of one request header, its name included */
     LIMIT_HEADERS,          /* of all */
@@ -47,6 +46,7 @@ enum limit_kind {
     LIMIT_CONFIG_KEY,       /* characters */
     LIMIT_CONFIG_VALUE,
     LIMIT_SECRET,           /* bytes */
+    LIMIT_KINDS,
 };
 
 struct limit {
@@ -68,7 +68,9 @@ enum limit_profile limit_profile_named(const char *name);
 /* The profile that a bundle for this provider must keep to; LIMITS_NONE: none. */
 enum limit_profile limit_profile_of(enum manifest_provider provider);
 
-/* "100.0 MB", "50ms", "32": as people say it. */
+/* What a kind is: "a request's URL". */
+const char *limit_kind_text(enum limit_kind kind);
+/* "95.4 MiB (100000000 bytes)", "50ms", "32": as people say it. */
 enum { LIMIT_TEXT_MAX = 64 };
 char *limit_text(enum limit_kind kind, uint64_t value, char to[LIMIT_TEXT_MAX]);
 /* 0 if `value` keeps the limit (or there is none). Else -ERR_LIMIT: `what` ("the package", with

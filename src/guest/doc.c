@@ -19,9 +19,10 @@ static const char *how_text(enum hostcall_how how)
 
 static void add_module(struct buf *to, const struct hostcall *calls, size_t count)
 {
-    buf_printf(to, ".SS %s\n.TS\nl l.\n", calls->module);
+    buf_printf(to, ".SS %s\n.TS\nl l l.\n", calls->module);
     for (size_t i = 0; i < count && strcmp(calls[i].module, calls->module) == 0; i++)
-        buf_printf(to, "%s\t%s\n", calls[i].name, how_text(calls[i].how));
+        buf_printf(to, "%s\t%s\t%s\n", calls[i].name, how_text(calls[i].how),
+                   calls[i].hosts ? "host" : "");
     buf_add_str(to, ".TE\n");
 }
 
@@ -38,7 +39,9 @@ void guest_doc_man(struct buf *to)
                "A guest is a core WebAssembly module that exports _start and memory, and imports "
                "the Fastly Compute hostcalls and WASI preview 1. All %zu functions below can be "
                "linked; %zu work as on the edge. A call that is unsupported here returns status "
-               "5, and \\fBedgectl dev\\fR names it once.\n.SH HOSTCALLS\n",
+               "5, and \\fBedgectl dev\\fR names it once. \"host\": the JavaScript hosts, which "
+               "bundles for Cloudflare, AWS and Vercel carry, serve it too. Fastly has all.\n"
+               ".SH HOSTCALLS\n",
                count, full);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || strcmp(calls[i].module, calls[i - 1].module) != 0)

@@ -177,3 +177,22 @@ END
     done
     [ "$(sort codes | uniq -c | tr -d ' ')" = 40200 ]
 }
+
+@test "files of the manifest's static come before the guest" {
+    mkdir -p public/sub
+    echo '<h1>file</h1>' >public/index.html
+    printf 'a\0b' >public/sub/data.bin
+    echo 'static: { /files: public }' >>edge.yaml
+    work c/hello
+    [ "$(curl -s "$url/files/index.html")" = '<h1>file</h1>' ]
+    [ "$(curl -s "$url/files/")" = '<h1>file</h1>' ]
+    curl -s "$url/files/sub/data.bin" | cmp - public/sub/data.bin
+    curl -s -D head -o /dev/null "$url/files/index.html"
+    grep -qi '^content-type: text/html' head
+    local etag
+    etag=$(tr -d '\r' <head | sed -n 's/^etag: //ip')
+    gives /files/index.html 304 -H "if-none-match: $etag"
+    [ "$(curl -s -I "$url/files/index.html" | tr -d '\r' | sed -n 's/^content-length: //ip')" = 14 ]
+    [ "$(curl -s -X POST "$url/files/index.html")" = Hello ]
+    [ "$(curl -s "$url/files/none")" = Hello ]
+}

@@ -24,6 +24,7 @@ header() {
 }
 
 @test "limits: requests to backends and lookups are counted" {
+    skip_if_sanitized
     serve_origin
     serve c/limits --limits fastly
     says /sends/32 "status 0 after 32"
@@ -98,6 +99,7 @@ header() {
 }
 
 @test "limits: sizes in KV" {
+    skip_if_sanitized
     serve c/limits --limits cloudflare
     says /kv/512/10/0 "status 0 after 1"
     says /kv/513/10/0 "status 2"

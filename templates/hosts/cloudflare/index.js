@@ -3,6 +3,7 @@
 import module from "../app.wasm";
 import app from "../bindings.js";
 import { createHost } from "../core/host.js";
+import { asset } from "./assets.js";
 import { ClientRequest } from "./request.js";
 import { kvStore } from "./kv.js";
 import { send } from "./send.js";
@@ -74,6 +75,9 @@ function respond(answer, request, env) {
 
 export default {
     fetch(request, env, context) {
+        const file = app.assets && asset(app.assets, request);
+        if (file)
+            return file;
         const answer = host.handle(new ClientRequest(request), new Platform(env, context));
         return answer instanceof Promise ? answer.then((a) => respond(a, request, env)) : respond(answer, request, env);
     },

@@ -2,6 +2,7 @@
 // The guest's module and what lies beside it in the bundle.
 import { readFile } from "node:fs/promises";
 import process from "node:process";
+import { findAsset, isFresh } from "../core/assets.js";
 
 const root = new URL("../", import.meta.url);
 
@@ -21,27 +22,12 @@ export async function loadGuest(folder = "") {
 // What the manifest's `static` has at a path, as an answer; undefined if there is nothing. For
 // platforms that serve no files themselves. `folder` is where the bindings are from.
 export async function asset(folder, bindings, method, path, ifNoneMatch) {
-    const entry = method === "GET" || method === "HEAD" ? find(bindings.assets, path) : undefined;
+    const entry = findAsset(bindings.assets, method, path);
     if (!entry)
         return undefined;
     const headers = [["content-type", entry.type], ["etag", entry.etag]];
-    if (ifNoneMatch?.split(/\s*,\s*/).includes(entry.etag))
+    if (isFresh(entry, ifNoneMatch))
         return { status: 304, headers, body: null };
     const body = method === "HEAD" ? null : await readFile(new URL(folder + entry.part, root));
     return { status: 200, headers, body, length: entry.size };
-}
-
-function find(assets, path) {
-    if (!assets)
-        return undefined;
-    let name;
-    try {
-        name = decodeURIComponent(path);
-    } catch {
-        return undefined;
-    }
-    for (const candidate of [name, name.endsWith("/") ? `${name}index.html` : ""])
-        if (Object.hasOwn(assets, candidate))
-            return assets[candidate];
-    return undefined;
 }

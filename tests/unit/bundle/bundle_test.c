@@ -16,6 +16,8 @@ static const char everything[] =
     "targets:\n"
     "  cf: {provider: cloudflare, worker: shop-edge, kv: {sessions: 0f2a}}\n"
     "  fastly: {provider: fastly}\n"
+    "  lambda: {provider: aws, function: shop, kv: {sessions: 'https://s', a b: 'https://ab'}}\n"
+    "  vercel: {provider: vercel}\n"
     "  bare: {provider: local}\n";
 
 static void make_everything(struct project *p, const char *target)
@@ -38,10 +40,10 @@ static const char *part_text(const struct bundle *b, const char *name)
 }
 
 /* What the host's bindings.js gives: the text in JSON.parse("..."). */
-static json_t *bindings(const struct bundle *b)
+static json_t *bindings_in(const struct bundle *b, const char *part)
 {
     static const char start[] = "export default JSON.parse(";
-    const char *text = part_text(b, "bindings.js");
+    const char *text = part_text(b, part);
     assert_int_equal(strncmp(text, start, sizeof start - 1), 0);
     json_t *literal = json_loads(text + sizeof start - 1, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK,
                                  NULL);
@@ -49,6 +51,11 @@ static json_t *bindings(const struct bundle *b)
     assert_non_null(root);
     json_decref(literal);
     return root;
+}
+
+static json_t *bindings(const struct bundle *b)
+{
+    return bindings_in(b, "bindings.js");
 }
 
 static const char *at(const json_t *o, const char *a, const char *b, const char *c)
@@ -110,6 +117,54 @@ static void a_worker(void **state)
     json_decref(meta);
 }
 
+static void a_zip_for_lambda(void **state)
+{
+    struct project *p = *state;
+    make_everything(p, "lambda");
+    assert_int_equal(p->b->form, BUNDLE_ARCHIVE);
+    assert_string_equal(p->b->app, "shop");
+    assert_string_equal(p->b->file, "my-shop.zip");
+    assert_string_equal(part_text(p->b, "package.json"), "{\"type\":\"module\"}\n");
+    assert_non_null(bundle_part(p->b, "lambda/index.js"));
+    assert_non_null(bundle_part(p->b, "node/send.js"));
+    assert_null(bundle_part(p->b, "vercel/index.js"));
+    assert_null(bundle_part(p->b, "dev/listen.js"));
+    json_t *o = bindings(p->b);
+    /* no variables there: config is in the bundle, secrets are parameters of their value's name */
+    assert_string_equal(at(json_object_get(json_object_get(o, "config"), "flags"), "values", "beta",
+                           NULL), "off");
+    assert_string_equal(at(o, "kv", "sessions", "id"), "https://s");
+    assert_string_equal(at(o, "kv", "sessions", "token"), "/edgectl/my.shop/kv/sessions/token");
+    assert_int_equal(strncmp(at(o, "secrets", "secrets", "api-key"),
+                             "/edgectl/my.shop/secrets/api-key/", 33), 0);
+    assert_string_equal(at(o, "assets", "/files/index.html", "part"), "assets/files/index.html");
+    json_decref(o);
+}
+
+static void a_build_output_for_vercel(void **state)
+{
+    struct project *p = *state;
+    make_everything(p, "vercel");
+    assert_int_equal(p->b->form, BUNDLE_TREE);
+    json_t *config = json_loads(part_text(p->b, "config.json"), 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(config, "version")), 3);
+    json_decref(config);
+    config = json_loads(part_text(p->b, "functions/index.func/.vc-config.json"), 0, NULL);
+    assert_string_equal(at(config, "runtime", NULL, NULL), "nodejs24.x");
+    assert_string_equal(at(config, "handler", NULL, NULL), "vercel/index.js");
+    assert_int_equal(json_integer_value(json_object_get(config, "maxDuration")), 5);
+    assert_non_null(bundle_part(p->b, "functions/index.func/vercel/index.js"));
+    assert_non_null(bundle_part(p->b, "functions/index.func/app.wasm"));
+    /* the platform serves these itself */
+    assert_string_equal(part_text(p->b, "static/files/index.html"), "<h1>hello</h1>");
+    json_t *o = bindings_in(p->b, "functions/index.func/bindings.js");
+    assert_null(json_object_get(o, "assets"));
+    assert_string_equal(at(o, "secrets", "secrets", "api-key"), "SECRET_API_KEY");
+    assert_string_equal(at(o, "kv", "sessions", "token"), "KV_SESSIONS_TOKEN");
+    json_decref(o);
+    json_decref(config);
+}
+
 static void no_value_of_a_secret_gets_out(void **state)
 {
     struct project *p = *state;
@@ -124,7 +179,7 @@ static void no_value_of_a_secret_gets_out(void **state)
 /* In another folder, with other times, and with files that were made in another order. */
 static void the_same_inputs_give_the_same_bytes(void **state)
 {
-    static const char *const targets[] = {"cf", "fastly", "bare"};
+    static const char *const targets[] = {"cf", "fastly", "lambda", "vercel", "bare"};
     struct project *p = *state;
     for (size_t t = 0; t < ARRAY_LEN(targets); t++) {
         void *other = NULL;
@@ -286,7 +341,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, project_setup, project_teardown)
-        T(what_the_host_is_told), T(a_worker), T(no_value_of_a_secret_gets_out),
+        T(what_the_host_is_told), T(a_worker), T(a_zip_for_lambda),
+        T(a_build_output_for_vercel), T(no_value_of_a_secret_gets_out),
         T(the_same_inputs_give_the_same_bytes), T(what_makes_another_release),
         T(artifacts_that_are_no_guest), T(memory_over_the_limit),
         T(a_binding_that_the_target_lacks), T(stores_over_the_limits), T(assets_that_lead_out),

@@ -15,6 +15,7 @@ static void every_row_has_its_date_source_and_advice(void **state)
             assert_true(k == 4 || k == 7 ? l->date[k] == '-' : isdigit(l->date[k]));
         assert_non_null(strchr(l->source, '.'));
         assert_true(l->advice[0]);
+        assert_non_null(limit_kind_text(l->kind));
         /* nothing is said twice */
         assert_ptr_equal(limit_find(l->profile, l->kind), l);
     }
