@@ -12,6 +12,7 @@
 #include "bundle/app.h"
 #include "bundle/archive.h"
 #include "bundle/scan.h"
+#include "wasm/reset.h"
 #include "wasm/wat.h"
 
 /* --- parts --- */
@@ -53,6 +54,19 @@ void part_add_wasm(struct making *mk, const char *name)
 {
     part_add_known(mk->b, xstrdup(name), "application/wasm", TAKE(mk->wasm), mk->wasm_len,
                    mk->wasm_digest);
+}
+
+void part_add_guest(struct making *mk, const char *name)
+{
+    const char *why_not;
+    size_t len;
+    uint8_t *made = reset_module(mk->wasm, mk->wasm_len, &len, &why_not);
+    if (!made) {
+        part_add_wasm(mk, name);
+        return;
+    }
+    part_add(mk->b, xstrdup(name), "application/wasm", made, len);
+    free(TAKE(mk->wasm));
 }
 
 void part_add_assets(struct making *mk, const char *folder)

@@ -78,7 +78,7 @@ int cloudflare_layout(struct making *mk, struct err *err)
                         "KV store '%s' has no id: `edgectl deploy` looks for a namespace of that "
                         "name", b->store);
     }
-    part_add_wasm(mk, "app.wasm");
+    part_add_guest(mk, "app.wasm");
     part_add_app(mk, "", true);
     return 0;
 }

@@ -79,6 +79,8 @@ char *json_stable(const json_t *json);
 
 /* The artifact as a part. */
 void part_add_wasm(struct making *mk, const char *name);
+/* The same, for a host: with what lets it use instances again, where that can be (wasm/reset.h). */
+void part_add_guest(struct making *mk, const char *name);
 /* bindings.js; with `assets`, they become parts below `folder`, for the host to serve. */
 void part_add_app(struct making *mk, const char *folder, bool assets);
 /* The assets as parts: `folder` and their URL. */

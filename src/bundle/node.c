@@ -20,7 +20,7 @@ int aws_layout(struct making *mk, struct err *err)
     }
     /* .js files are ES modules then; the function's handler is lambda/index.handler */
     part_add_text(mk->b, "package.json", json_media, "{\"type\":\"module\"}\n");
-    part_add_wasm(mk, "app.wasm");
+    part_add_guest(mk, "app.wasm");
     part_add_app(mk, "", true);
     return 0;
 }
@@ -70,7 +70,7 @@ int vercel_layout(struct making *mk, struct err *err)
 int local_layout(struct making *mk, struct err *err)
 {
     (void)err;
-    part_add_wasm(mk, "app.wasm");
+    part_add_guest(mk, "app.wasm");
     part_add_app(mk, "", true);
     return 0;
 }

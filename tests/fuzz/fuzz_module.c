@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes as a module: reading, checking and detaching. What detaching makes must itself be a module
- * that detaches to the same key, and its segments must stay inside memory and input. */
+/* Bytes as a module: reading, checking, detaching, and what makes it resettable. What detaching
+ * makes must itself be a module that detaches to the same key, and its segments must stay inside
+ * memory and input; what is made resettable must be a module. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 #include "wasm/detach.h"
 #include "wasm/module_info.h"
+#include "wasm/reset.h"
 
 static void check_segments(const struct detached *d, const uint8_t *data, size_t len)
 {
@@ -29,6 +31,21 @@ static void check_code(const struct detached *d)
     free(code);
 }
 
+static void check_reset(const uint8_t *data, size_t len)
+{
+    struct module_info info;
+    struct err err;
+    size_t made_len;
+    const char *why_not = NULL;
+    uint8_t *made = reset_module(data, len, &made_len, &why_not);
+    assert(made || why_not);
+    if (!made)
+        return;
+    assert(module_info_read(made, made_len, &info, &err) == 0);
+    module_info_clear(&info);
+    free(made);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -44,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     }
     module_info_problems(&info, problems);
     module_info_clear(&info);
+    check_reset(data, len);
     assert(detach_module(data, len, &d, NULL) == 0);
     check_segments(d, data, len);
     detached_whole_key(d, whole);

@@ -166,6 +166,20 @@ END
     done
 }
 
+@test "each request finds a fresh sandbox, however the one before has left it" {
+    work c/fresh
+    [ "$(LC_ALL=C grep -c edgectl:reset worker/app.wasm)" = 1 ]
+    said=$(curl -s "$url/first")
+    expect_in "$said" 'fresh 3 '
+    for path in end exit trap deep sleep; do
+        for _ in 1 2 3; do
+            [ "$(curl -s "$url/$path")" = "$said" ]
+        done
+    done
+    expect_in "$(curl -s "$url/grow")" 'fresh 5 '
+    [ "$(curl -s "$url/last")" = "$said" ]
+}
+
 @test "more guests at once than memory has room for: they wait" {
     work js/app
     for i in $(seq 40); do

@@ -8,8 +8,8 @@ import { ClientRequest } from "./request.js";
 import { kvStore } from "./kv.js";
 import { send } from "./send.js";
 
-// An isolate has 128 MB, for this host and what the runtime keeps too.
-const host = createHost(module, app, { memory: 96 << 20 });
+// An isolate has 128 MB, for this host, idle sandboxes and what the runtime keeps too.
+const host = createHost(module, app, { memory: 88 << 20 });
 const cacheScope = {};
 
 class Platform {

@@ -3,7 +3,7 @@
 import { Exit, Guest } from "./guest.js";
 import { encode } from "./memory.js";
 import { makeBackend } from "./backend.js";
-import { importsFor } from "./table.js";
+import { Sandboxes } from "./sandbox.js";
 
 export { hostcalls } from "./table.js";
 export { Unsupported } from "./memory.js";
@@ -11,22 +11,15 @@ export { SendError, TAG } from "./send.js";
 
 const PAGE = 65536, SKIPS = 32, PATIENCE_MAX = 128;
 
-// The import functions of one guest at a time, made once: `g` is the one at work.
-class Slot {
-    constructor() {
-        this.g = this.direct = this.suspendable = undefined;
-    }
-}
-
 class Host {
     constructor(module, app, options) {
-        this.module = module;
         this.app = app;
         this.backends = new Map(Object.entries(app.backends ?? {}).map(([name, b]) => [name, makeBackend(b)]));
         this.memory = options.memory ?? 0;
         this.queueTime = options.queueTime ?? 10000;
         this.queueLength = options.queueLength ?? 100;
-        this.slots = [];            // free ones
+        this.direct = new Sandboxes(module, false);
+        this.suspendable = new Sandboxes(module, true);
         this.skips = 0;             // requests that are not tried on the caller's stack
         this.patience = 1;
         this.each = 2 * PAGE;       // what a guest takes, as seen last
@@ -87,49 +80,36 @@ class Host {
     }
 
     startSuspendable(g) {
-        const slot = this.slots.pop() ?? new Slot();
         g.platform.waitUntil(new Promise((resolve) => (g.onEnd = resolve)));
-        this.run(g, slot);
+        this.run(g);
         return g.answer ?? new Promise((resolve) => (g.onAnswer = resolve));
     }
 
-    // A fresh sandbox for `g`; gives its _start.
-    instance(g, imports) {
-        this.held += g.held = this.each;
-        const { exports } = new WebAssembly.Instance(this.module, imports);
-        g.memory = exports.memory;
-        g.refresh();
-        this.account(g);
-        return exports._start;
-    }
-
     runDirect(g) {
-        const slot = this.slots.pop() ?? new Slot();
-        slot.g = g;
-        let error;
+        let slot, error;
         try {
-            this.instance(g, slot.direct ??= importsFor(this.module, slot, false))();
+            slot = this.direct.take(g);
+            slot.box.start();
         } catch (e) {
             error = e;
         }
-        slot.g = undefined;
-        this.slots.push(slot);
         if (g.restart)
-            this.held -= g.held;
+            this.direct.give(slot);
         else
-            this.ended(g, undefined, error);
+            this.ended(g, this.direct, slot, error);
     }
 
-    async run(g, slot) {
-        let error;
-        slot.g = g;
+    async run(g) {
+        let slot, error;
+        this.held += g.held = this.each;
         try {
-            const start = this.instance(g, slot.suspendable ??= importsFor(this.module, slot, true));
-            await WebAssembly.promising(start)();
+            slot = this.suspendable.take(g);
+            this.account(g);
+            await slot.box.start();
         } catch (e) {
             error = e;
         }
-        this.ended(g, slot, error);
+        this.ended(g, this.suspendable, slot, error);
     }
 
     account(g) {
@@ -147,22 +127,19 @@ class Host {
             g.wall = setTimeout(() => this.stop(g), limit);
     }
 
-    // Its time is over. Its stack is never run again, so its slot is lost.
+    // Its time is over. Its stack is never run again, so its sandbox is lost.
     stop(g) {
-        if (!g.over)
-            this.ended(g, undefined, new Error(`the guest ran longer than ${this.app.limits.wall} ms`));
+        this.ended(g, undefined, undefined, new Error(`the guest ran longer than ${this.app.limits.wall} ms`));
     }
 
-    ended(g, slot, error) {
+    ended(g, sandboxes, slot, error) {
         if (g.over)
             return;
         this.held -= g.held;
         g.close();
         g.onEnd?.();
-        if (slot) {
-            slot.g = undefined;
-            this.slots.push(slot);
-        }
+        if (slot)
+            sandboxes.give(slot);
         const failed = error && !(error instanceof Exit && error.code === 0);
         if (failed)
             g.log("stderr", `edgectl: ${reason(error)}`);
