@@ -11,15 +11,19 @@
 
 /* Opcodes (core specification, chapter 5.4), those with immediates or with a meaning here. */
 enum {
-    OP_BLOCK = 0x02, OP_LOOP, OP_IF, OP_ELSE, OP_END = 0x0b, OP_BR, OP_BR_IF, OP_BR_TABLE, OP_RETURN,
-    OP_CALL, OP_CALL_INDIRECT, OP_RETURN_CALL, OP_RETURN_CALL_INDIRECT, OP_DROP = 0x1a, OP_SELECT,
+    OP_BLOCK = 0x02, OP_LOOP, OP_IF, OP_ELSE, OP_END = 0x0b, OP_BR, OP_BR_IF, OP_BR_TABLE,
+    OP_RETURN, OP_CALL, OP_CALL_INDIRECT, OP_RETURN_CALL, OP_RETURN_CALL_INDIRECT, OP_DROP = 0x1a,
+    OP_SELECT,
     OP_SELECT_TYPED, OP_LOCAL_GET = 0x20, OP_GLOBAL_SET = 0x24, OP_TABLE_GET, OP_LOAD_FIRST = 0x28,
     OP_STORE_LAST = 0x3e, OP_MEMORY_SIZE, OP_MEMORY_GROW, OP_I32_CONST, OP_I64_CONST, OP_F32_CONST,
     OP_F64_CONST, OP_NUMERIC_LAST = 0xc4, OP_REF_NULL = 0xd0, OP_REF_IS_NULL, OP_REF_FUNC,
     OP_PREFIX_MISC = 0xfc, OP_PREFIX_SIMD,
 };
 
-enum { MISC_TRUNC_LAST = 7, MISC_MEMORY_INIT, MISC_MEMORY_COPY = 10, MISC_MEMORY_FILL, MISC_TABLE_SIZE = 16 };
+enum {
+    MISC_TRUNC_LAST = 7, MISC_MEMORY_INIT, MISC_MEMORY_COPY = 10, MISC_MEMORY_FILL,
+    MISC_TABLE_SIZE = 16,
+};
 
 enum { TYPE_I32 = 0x7f, TYPE_F64 = 0x7c };
 
@@ -75,8 +79,8 @@ static bool skip_simd(struct wasm_cursor *c)
     return true;
 }
 
-/* Skip what follows an opcode. False: it may write to a table or drop a segment, or is of a proposal
- * that nothing is known of here. */
+/* Skip what follows an opcode. False: it may write to a table or drop a segment, or is of a
+ * proposal that nothing is known of here. */
 static bool skip_immediates(struct wasm_cursor *c, uint8_t op)
 {
     switch (op) {
@@ -131,7 +135,8 @@ static bool skip_immediates(struct wasm_cursor *c, uint8_t op)
         skip_memarg(c);
     else
         return op <= 0x01 || op == OP_ELSE || op == OP_END || op == OP_RETURN || op == OP_DROP ||
-               op == OP_SELECT || (op > OP_F64_CONST && op <= OP_NUMERIC_LAST) || op == OP_REF_IS_NULL;
+               op == OP_SELECT || op == OP_REF_IS_NULL ||
+               (op > OP_F64_CONST && op <= OP_NUMERIC_LAST);
     return true;
 }
 
