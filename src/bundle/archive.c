@@ -29,9 +29,6 @@ int archive_name_check(const struct archive_files *files, const char *name, stru
     if (*name == '\0' || !archive_name_stays_inside(name))
         return err_set(err, ERR_FAILURE, "a file in it has the name '%.200s', which leads "
                                          "elsewhere", name);
-    for (size_t i = 0; i < files->count; i++)
-        if (strcmp(files->list[i].name, name) == 0)
-            return err_set(err, ERR_FAILURE, "'%.200s' is in it twice", name);
     if (files->count == FILES_MAX)
         return err_set(err, ERR_FAILURE, "more than %d files are in it", FILES_MAX);
     return 0;
@@ -57,6 +54,29 @@ void archive_add(struct archive_files *files, const char *name, struct buf *data
     p->data = (uint8_t *)buf_take(data);
     hash_bytes(p->data, p->len, digest);
     hash_hex(digest, p->digest);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct bundle_part *left = a, *right = b;
+    return strcmp(left->name, right->name);
+}
+
+int archive_finish(struct archive_files *files, struct err *err)
+{
+    if (files->count)
+        qsort(files->list, files->count, sizeof *files->list, by_name);
+    for (size_t i = 1; i < files->count; i++)
+        if (strcmp(files->list[i - 1].name, files->list[i].name) == 0)
+            return err_set(err, ERR_FAILURE, "'%.200s' is in it twice", files->list[i].name);
+    return 0;
+}
+
+const struct bundle_part *archive_find(const struct archive_files *files, const char *name)
+{
+    struct bundle_part key = {.name = (char *)name};
+    return files->count ? bsearch(&key, files->list, files->count, sizeof *files->list, by_name)
+                        : NULL;
 }
 
 void archive_files_clear(struct archive_files *files)

@@ -13,7 +13,7 @@ must_use int targz_write(const struct bundle_part *parts, size_t count, struct b
 must_use int zip_write(const struct bundle_part *parts, size_t count, struct buf *out,
                        struct err *err);
 
-/* The regular files of an archive, in its order. Zero-initialise. */
+/* The regular files of an archive, by name in byte order. Zero-initialise. */
 struct archive_files {
     struct bundle_part *list;   /* types are NULL */
     size_t count;
@@ -27,6 +27,8 @@ must_use int targz_read(const uint8_t *data, size_t len, struct archive_files *f
 must_use int zip_read(const uint8_t *data, size_t len, struct archive_files *files,
                       struct err *err);
 void archive_files_clear(struct archive_files *files);
+/* NULL if there is none. */
+const struct bundle_part *archive_find(const struct archive_files *files, const char *name);
 
 /* No component of it is empty, "." or "..", and there is no backslash. */
 bool archive_name_stays_inside(const char *name);
@@ -40,5 +42,7 @@ size_t archive_left(const struct archive_files *files);
 /* Takes the content of `data`. */
 void archive_add(struct archive_files *files, const char *name, struct buf *data);
 int archive_too_large(struct err *err);
+/* Once all are added: sorts them. -ERR_FAILURE if a name occurs twice. */
+must_use int archive_finish(struct archive_files *files, struct err *err);
 
 #endif

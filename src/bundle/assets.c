@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "bundle/archive.h"
 #include "bundle/internal.h"
 
@@ -172,7 +173,8 @@ int assets_read(const struct manifest *m, struct inputs *in, struct assets *ret,
     if (ret->count)
         qsort(ret->list, ret->count, sizeof *ret->list, by_url);
     for (size_t i = 0; i < ret->count; i++)
-        if (!archive_name_stays_inside(ret->list[i].url + 1))
+        if (!archive_name_stays_inside(ret->list[i].url + 1) ||
+            !utf8_valid(ret->list[i].url, strlen(ret->list[i].url)))
             return err_set(err, ERR_MANIFEST, "%s has the URL %s, which cannot be asked for",
                            ret->list[i].path, ret->list[i].url);
     for (size_t i = 1; i < ret->count; i++)

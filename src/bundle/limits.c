@@ -72,8 +72,8 @@ static bool is_time(enum limit_kind kind)
 
 static bool is_count(enum limit_kind kind)
 {
-    return kind == LIMIT_SUBREQUESTS || kind == LIMIT_LOOKUPS || kind == LIMIT_VARIABLES ||
-           kind == LIMIT_CONFIG_ITEMS;
+    return kind == LIMIT_SUBREQUESTS || kind == LIMIT_LOOKUPS ||
+           kind == LIMIT_KV_OPERATIONS || kind == LIMIT_VARIABLES || kind == LIMIT_CONFIG_ITEMS;
 }
 
 const char *limit_kind_text(enum limit_kind kind)
@@ -88,7 +88,8 @@ const char *limit_kind_text(enum limit_kind kind)
         [LIMIT_HEADERS] = "all request headers", [LIMIT_REQUEST_BODY] = "request body",
         [LIMIT_RESPONSE_BODY] = "answer of a guest", [LIMIT_VARIABLES] = "variables and secrets",
         [LIMIT_VARIABLE] = "one variable", [LIMIT_VARIABLES_BYTES] = "all variables",
-        [LIMIT_KV_KEY] = "KV key", [LIMIT_KV_VALUE] = "KV value",
+        [LIMIT_KV_OPERATIONS] = "operations in KV", [LIMIT_KV_KEY] = "KV key",
+        [LIMIT_KV_VALUE] = "KV value",
         [LIMIT_KV_METADATA] = "KV metadata", [LIMIT_CONFIG_ITEMS] = "keys of a config store",
         [LIMIT_CONFIG_KEY] = "config key", [LIMIT_CONFIG_VALUE] = "config value",
         [LIMIT_SECRET] = "a secret",

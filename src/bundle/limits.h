@@ -39,6 +39,7 @@ enum limit_kind {
     LIMIT_VARIABLES,        /* variables and secrets */
     LIMIT_VARIABLE,         /* bytes of one */
     LIMIT_VARIABLES_BYTES,  /* bytes of all */
+    LIMIT_KV_OPERATIONS,    /* of one request */
     LIMIT_KV_KEY,           /* bytes */
     LIMIT_KV_VALUE,
     LIMIT_KV_METADATA,

@@ -61,7 +61,8 @@ static json_t *manifest_json(const struct making *mk)
     const char *slash = strrchr(mk->m->file, '/');
     hash_bytes(mk->manifest_text, mk->manifest_len, digest);
     hash_hex(digest, hex);
-    return json_pack("{s:s, s:s}", "file", slash ? slash + 1 : mk->m->file, "sha256", hex);
+    json_t *name = json_string(slash ? slash + 1 : mk->m->file);
+    return json_pack("{s:o, s:s}", "file", name ? name : json_string("(not UTF-8)"), "sha256", hex);
 }
 
 static json_t *parts_json(const struct bundle *b)

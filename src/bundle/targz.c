@@ -118,5 +118,5 @@ int targz_read(const uint8_t *data, size_t len, struct archive_files *files, str
         if (r < 0)
             return r;
     }
-    return r == ARCHIVE_EOF ? 0 : failed(a, "no tar.gz", err);
+    return r == ARCHIVE_EOF ? archive_finish(files, err) : failed(a, "no tar.gz", err);
 }

@@ -62,14 +62,6 @@ static int read_record(const char *path, json_t **ret, struct err *err)
 
 /* --- parts --- */
 
-static const struct bundle_part *find(const struct archive_files *files, const char *name)
-{
-    for (size_t i = 0; i < files->count; i++)
-        if (strcmp(files->list[i].name, name) == 0)
-            return &files->list[i];
-    return NULL;
-}
-
 static int compare_parts(const struct archive_files *files, const json_t *record, size_t others,
                          struct err *err)
 {
@@ -79,7 +71,7 @@ static int compare_parts(const struct archive_files *files, const json_t *record
         return damaged("it lists no parts", err);
     json_array_foreach (parts, i, o) {
         const char *name = text_of(o, "name");
-        const struct bundle_part *p = find(files, name);
+        const struct bundle_part *p = archive_find(files, name);
         if (!p)
             return err_set(err, ERR_FAILURE, "'%.200s' is missing from it", name);
         if (strcmp(p->digest, text_of(o, "sha256")) != 0)
@@ -251,7 +243,7 @@ static int read_folder(const char *root, const char *below, int depth, struct ar
 static int compare_metadata(const struct archive_files *files, const json_t *record,
                             struct err *err)
 {
-    const struct bundle_part *p = find(files, "metadata.json");
+    const struct bundle_part *p = archive_find(files, "metadata.json");
     json_t *json = p ? json_loadb((const char *)p->data, p->len, 0, NULL) : NULL;
     bool same = json && json_equal(json, json_object_get(record, "metadata"));
     json_decref(json);
@@ -270,6 +262,8 @@ static int check_folder(const char *path, struct archive_files *files, struct bu
     int r = provider_of(check->record, &check->provider, err);
     if (r == 0)
         r = read_folder(path, "", 0, files, err);
+    if (r == 0)
+        r = archive_finish(files, err);
     modules = check->provider == PROVIDER_CLOUDFLARE;
     if (r == 0)
         r = compare_parts(files, check->record, modules ? 1 : 0, err);

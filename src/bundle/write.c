@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bundle on disk. A folder is made beside its place and exchanged with what was there, in one
  * system call; a file is renamed. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -94,11 +95,35 @@ static void sync_dir(const char *path)
 /* Put `made` in the place of `path`. What was there is in the place of `made` after that. */
 static int exchange(const char *made, const char *path, struct err *err)
 {
-    if (renameat2(AT_FDCWD, made, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+    if (rename(made, path) == 0)
+        return 0; /* nothing was there, or an empty folder */
+    if (renameat2(AT_FDCWD, made, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
         return 0;
-    if (errno == EEXIST && renameat2(AT_FDCWD, made, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
-        return 0;
-    return fail(path, err);
+    if (errno != EINVAL && errno != ENOSYS)
+        return fail(path, err);
+    /* A file system that cannot exchange: for a moment neither is there. */
+    cleanup(free_p) char *old = xasprintf("%s.old", made);
+    if (rename(path, old) < 0)
+        return fail(path, err);
+    if (rename(made, path) < 0) {
+        int r = fail(path, err);
+        if (rename(old, path) < 0)
+            err_hint(err, "the old bundle is %s", old);
+        return r;
+    }
+    remove_tree(old);
+    return 0;
+}
+
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    int count = 0;
+    while (dir && count <= 2 && readdir(dir))
+        count++; /* "." and ".." are always there */
+    if (dir)
+        closedir(dir);
+    return dir && count <= 2;
 }
 
 /* Nothing of the user's is replaced: only an empty folder, or one that has a record beside it. */
@@ -107,7 +132,7 @@ static int may_replace(const char *path, const char *record, struct err *err)
     struct stat st;
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : fail(path, err);
-    if (S_ISDIR(st.st_mode) && (access(record, F_OK) == 0 || rmdir(path) == 0))
+    if (S_ISDIR(st.st_mode) && (access(record, F_OK) == 0 || is_empty(path)))
         return 0;
     err_set(err, ERR_IO, "%s is there already and is no bundle", path);
     err_hint(err, "name another place with --out, or remove it");

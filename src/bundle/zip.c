@@ -132,5 +132,5 @@ int zip_read(const uint8_t *data, size_t len, struct archive_files *files, struc
         if (r < 0)
             return r;
     }
-    return 0;
+    return archive_finish(files, err);
 }

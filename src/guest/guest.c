@@ -221,7 +221,7 @@ void guest_kill(struct guest *g)
 void guest_renew_limits(struct guest *g)
 {
     int64_t wall = wall_limit_ns(g);
-    g->subrequests = g->lookups = 0;
+    g->subrequests = g->lookups = g->kv_operations = 0;
     instance_allow_cpu(g->in, limits_of(g->env, g->app->manifest).cpu_ns);
     if (wall)
         timer_start(g->env->loop, &g->wall, wall, on_wall_limit, g);

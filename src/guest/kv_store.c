@@ -52,10 +52,13 @@ const char *guest_kv_store(struct guest *g, uint64_t handle)
 
 enum hc_status guest_kv_key(struct instance *in, uint64_t ptr, uint64_t len, char **ret)
 {
+    struct guest *g = guest_of(in);
     uint8_t *at;
     TRY(mem_bytes(in, ptr, len, &at));
+    if (!guest_limits_count(g, LIMIT_KV_OPERATIONS, &g->kv_operations))
+        return HC_LIMITEXCEEDED;
     bool valid = kv_key_valid((const char *)at, len) &&
-                 len <= guest_limit(guest_of(in), LIMIT_KV_KEY, KV_KEY_MAX);
+                 len <= guest_limit(g, LIMIT_KV_KEY, KV_KEY_MAX);
     *ret = valid ? xstrndup((const char *)at, len) : NULL;
     return HC_OK;
 }
@@ -205,6 +208,8 @@ int32_t hc_kv_store_list(struct instance *in, const uint64_t *a)
     if (a[1] & LIST_PREFIX)
         TRY(list_text(in, a[2], 16, &prefix));
     TRY(mem_slot(in, a[3], 4, &out));
+    if (!guest_limits_count(g, LIMIT_KV_OPERATIONS, &g->kv_operations))
+        return HC_LIMITEXCEEDED;
     list.cursor = cursor;
     list.prefix = prefix;
     return guest_kv_begin(g, ITEM_KV_LIST, kv_op_list(g, &list), out);

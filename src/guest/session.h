@@ -104,7 +104,8 @@ struct guest {
     struct item_table items;
     uint32_t downstream_request, downstream_body;   /* handles of the request in hand */
     unsigned pending_count;
-    uint64_t subrequests, lookups;  /* of the request in hand, for a provider's limits */
+    /* of the request in hand, for a provider's limits */
+    uint64_t subrequests, lookups, kv_operations;
     uint64_t buffered;              /* bytes written to bodies that nobody drains yet, in all */
     struct dynamic_backend *dynamic;    /* list; names live as long as the session */
     struct buf lines[2];            /* of stdout and stderr: what no newline has ended yet */

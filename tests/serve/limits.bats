@@ -101,14 +101,18 @@ header() {
 @test "limits: sizes in KV" {
     skip_if_sanitized
     serve c/limits --limits cloudflare
+    says /kv-lookups/1000 "status 0 after 1000"
+    says /kv-lookups/1001 "status 13 after 1000"
     says /kv/512/10/0 "status 0 after 1"
     says /kv/513/10/0 "status 2"
     says /kv/10/10/1024 "status 0 after 1"
     says /kv/10/10/1025 "status 2"
     serve c/limits --limits fastly --state other
     says /kv/1024/10/2000 "status 0 after 1"
-    says /kv/10/25000001/0 "status 0 after 5"
-    says /kv/10/25000000/0 "status 0 after 1"
+    x 25000001 >body
+    says /kv-upload "status 0 after 5" -T body -H expect:
+    truncate -s 25000000 body
+    says /kv-upload "status 0 after 1" -T body -H expect:
 }
 
 @test "limits: a manifest may ask for less, and for as much more as the provider lets it" {
