@@ -47,7 +47,7 @@ int32_t guest_kv_open(struct instance *in, const uint64_t *a)
 const char *guest_kv_store(struct guest *g, uint64_t handle)
 {
     const struct manifest_kv *kv = table_get(&g->kv_stores, handle);
-    return kv ? kv->name : NULL;
+    return !kv ? NULL : kv->stored_as ? kv->stored_as : kv->name;
 }
 
 enum hc_status guest_kv_key(struct instance *in, uint64_t ptr, uint64_t len, char **ret)

@@ -119,6 +119,15 @@ void data_kv_entries_free(struct manifest_kv_entry *entries, size_t count)
     free(entries);
 }
 
+void manifest_kv_forget_seed(struct manifest_kv *kv)
+{
+    data_kv_entries_free(kv->entries, kv->count);
+    free(kv->seed_file);
+    kv->entries = NULL;
+    kv->seed_file = NULL;
+    kv->count = 0;
+}
+
 static struct manifest_source text_source(const json_t *string)
 {
     size_t len = json_string_length(string);

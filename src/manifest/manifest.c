@@ -52,6 +52,7 @@ static void free_world(struct manifest *m)
 {
     for (size_t i = 0; i < m->kv_count; i++) {
         free(m->kv[i].name);
+        free(m->kv[i].stored_as);
         free(m->kv[i].seed_file);
         data_kv_entries_free(m->kv[i].entries, m->kv[i].count);
     }

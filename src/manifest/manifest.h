@@ -70,6 +70,7 @@ struct manifest_kv_entry {
 
 struct manifest_kv {
     char *name;
+    char *stored_as;                /* what it is called in the database; NULL = name */
     struct manifest_kv_entry *entries;
     size_t count;
     char *seed_file;                /* JSON: {"k": "text", "k2": {"data"|"file", "metadata"}} */
@@ -209,6 +210,8 @@ struct manifest_kv_list {
 must_use int manifest_kv_read(const struct manifest *m, const struct manifest_kv *kv,
                               struct manifest_kv_list *ret_list, struct err *err);
 void manifest_kv_list_clear(struct manifest_kv_list *list);
+/* Before the manifest is shared: the store begins empty, or with what is in the database. */
+void manifest_kv_forget_seed(struct manifest_kv *kv);
 
 /* JSON text for an address (len 4 or 16), or NULL: the longest prefix wins, of equals the last;
  * then the built-in record for loopback, if that is on. Borrowed. */

@@ -222,7 +222,8 @@ static void write_backend(struct writer *w, const struct manifest_backend *b)
 {
     static const char *const health[] = {NULL, "healthy", "unhealthy"};
     open_map(w, 1, b->name);
-    pair(w, 2, "url", b->url);
+    pair(w, 2, "url", b->own_path ? "http://localhost" : b->url);
+    pair(w, 2, "local", b->own_path ? b->url : NULL);
     pair(w, 2, "override-host", b->override_host);
     pair(w, 2, "cert-host", b->cert_host);
     if (b->no_sni)

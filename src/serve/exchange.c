@@ -79,6 +79,9 @@ void exchange_unref(struct exchange *ex)
         ex->wire->release(ex);
     free(ex->method);
     headers_clear(&ex->headers);
+    if (ex->added)
+        headers_clear(ex->added);
+    free(ex->added);
     body_stop(ex->body); /* a wire that still receives must know that nobody reads */
     body_unref(ex->body);
     exchange_tls_unref(ex->tls);
@@ -114,6 +117,31 @@ void exchange_interim(struct exchange *ex, int status, const struct headers *hea
         ex->wire->interim(ex, status, headers);
 }
 
+void exchange_add_header(struct exchange *ex, const char *name, const char *value)
+{
+    if (!ex->added)
+        ex->added = xnew(struct headers);
+    headers_add_str(ex->added, name, value);
+}
+
+static void respond_with_added(struct exchange *ex, const struct response_head *head,
+                               struct body *body)
+{
+    struct headers all = {0};
+    struct response_head with = *head;
+    if (head->headers)
+        headers_copy(&all, head->headers);
+    for (size_t i = 0; i < ex->added->count; i++) {
+        const struct header *h = &ex->added->list[i];
+        if (strcmp(h->name, "set-cookie") != 0)
+            headers_remove(&all, h->name, h->name_len);
+        headers_add(&all, h->name, h->name_len, h->value, h->value_len);
+    }
+    with.headers = &all;
+    ex->wire->respond(ex, &with, body);
+    headers_clear(&all);
+}
+
 void exchange_respond(struct exchange *ex, const struct response_head *head, struct body *body)
 {
     assert(!ex->responded);
@@ -128,7 +156,10 @@ void exchange_respond(struct exchange *ex, const struct response_head *head, str
         body_unref(body);
         return;
     }
-    ex->wire->respond(ex, head, body);
+    if (ex->added)
+        respond_with_added(ex, head, body);
+    else
+        ex->wire->respond(ex, head, body);
 }
 
 const char *exchange_upgrade_wanted(const struct exchange *ex)

@@ -76,6 +76,8 @@ struct exchange {
     struct exchange_tls *tls;       /* NULL on plain HTTP; the wire gives a reference */
     int64_t began_ns;               /* clock_mono_ns when the head was complete */
 
+    struct headers *added;          /* exchange_add_header's, NULL when none */
+
     /* The answer, kept by exchange_*. */
     bool responded;                 /* a final head was given */
     bool finished;                  /* the answer was sent whole, or the exchange was cut */
@@ -112,6 +114,9 @@ void exchange_unref(struct exchange *ex);
 /* A 1xx answer before the final one (status 100..199, not 101). Ignored when the client has gone
  * or speaks HTTP/1.0. */
 void exchange_interim(struct exchange *ex, int status, const struct headers *headers);
+/* A header that the final answer gets besides its own, in place of one of that name (but
+ * Set-Cookie, of which there may be many). */
+void exchange_add_header(struct exchange *ex, const char *name, const char *value);
 /* The final answer. Takes the caller's reference to `body` (NULL = empty): the wire reads it to
  * its end, also while the guest still writes to it. A body that breaks cuts the connection.
  * Once per exchange; the handler may go on living after it. */

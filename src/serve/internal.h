@@ -19,8 +19,9 @@ struct server {
     unsigned max_queue;
     atomic_int active;              /* guests at work, on all workers */
     atomic_ullong waiting;          /* bit i: worker i has guests that wait for another request */
-    uv_rwlock_t lock;               /* of the three below */
+    uv_rwlock_t lock;               /* of the four below */
     struct guest_app *app;
+    struct sites *sites;            /* NULL: nothing was deployed */
     char *notice_title, *notice_detail;
 };
 
@@ -29,6 +30,7 @@ struct job {
     struct worker *worker;
     struct exchange *ex;
     struct guest_app *app;          /* the version when it came; NULL: it gets the notice */
+    struct site_pick pick;          /* which was deployed, if it was */
     struct guest *guest;            /* NULL before and after; may still have to take it */
     struct job *next, *prev;        /* in worker->queue or worker->running */
     bool queued;                    /* in worker->queue */
@@ -61,9 +63,9 @@ struct worker {
     struct timer idle_again;
 };
 
-/* The current version, with a reference; NULL if this request is to get the notice. */
-struct guest_app *server_app_for(struct server *s, const struct exchange *ex);
-void server_show_notice(struct server *s, struct exchange *ex);
+/* The version for this request, with a reference; NULL if it is to get the notice. */
+struct guest_app *server_app_for(struct server *s, struct exchange *ex, struct site_pick *ret);
+void server_show_notice(struct server *s, struct exchange *ex, const struct site_pick *pick);
 
 /* Opens the worker's listener (the first one picks the port) and its view of the world. */
 must_use int worker_new(struct server *s, unsigned index, struct worker **ret, struct err *err);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "serve/socket_table.h"
@@ -140,6 +142,8 @@ static int bind_socket(struct address *at, bool shared)
 
 static uint16_t port_of(const struct address *a)
 {
+    if (a->at.ss_family == AF_UNIX)
+        return 0;
     const struct sockaddr_in *four = (const void *)&a->at;
     const struct sockaddr_in6 *six = (const void *)&a->at;
     return ntohs(a->at.ss_family == AF_INET ? four->sin_port : six->sin6_port);
@@ -236,6 +240,26 @@ static int resolve(const char *host, struct addrinfo **list, struct err *err)
     err_set(err, ERR_NETWORK, "cannot listen on '%s': %s", host, gai_strerror(r));
     err_hint(err, "give an address of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or localhost");
     return -ERR_NETWORK;
+}
+
+/* Bound under a name of its own and renamed, so that nobody connects before its mode is right, and
+ * one that a killed process has left is replaced. */
+static int listen_at_path(struct listener *l, const char *path, struct err *err)
+{
+    struct address at = {.len = sizeof(struct sockaddr_un)};
+    struct sockaddr_un *un = (void *)&at.at;
+    cleanup(free_p) char *beside = xasprintf("%s.new", path);
+    un->sun_family = AF_UNIX;
+    if (strlen(beside) >= sizeof un->sun_path)
+        return err_set(err, ERR_USAGE, "the path of the socket is too long: %s", path);
+    memcpy(un->sun_path, beside, strlen(beside) + 1);
+    unlink(beside);
+    mode_t old = umask(0177);
+    int r = add_acceptor(l, &at, false, err);
+    umask(old);
+    if (r == 0 && rename(beside, path) < 0)
+        r = err_sys(err, ERR_IO, errno, "cannot make the socket %s", path);
+    return r;
 }
 
 static bool known(const struct listener *l, const struct address *at)
@@ -357,8 +381,8 @@ int listener_open(struct loop *loop, const struct listener_options *o,
         l->clients.http.authority = l->authority;
         r = listen_join(l, o->join, err);
     } else {
-        name_it(l, o->host, o->port);
-        r = listen_on(l, o->host, o->port, err);
+        name_it(l, o->path ? "localhost" : o->host, o->port);
+        r = o->path ? listen_at_path(l, o->path, err) : listen_on(l, o->host, o->port, err);
     }
     if (r < 0) {
         l->closing = true;
@@ -366,7 +390,7 @@ int listener_open(struct loop *loop, const struct listener_options *o,
         free_when_closed(l);
         return r;
     }
-    if (!o->join) {
+    if (!o->join && !o->path) {
         l->port = port_of(&l->acceptors[0].address);
         name_it(l, o->host, l->port);
     }

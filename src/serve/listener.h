@@ -18,6 +18,7 @@ struct listener;
 struct listener_options {
     const char *host;       /* IPv4, IPv6 (in brackets or not), or a name; "localhost" is both */
     uint16_t port;          /* 0: the kernel picks */
+    const char *path;       /* instead: a Unix socket, for this user only; replaces what is there */
     int backlog;            /* 0: 1024 */
     size_t max_connections; /* 0: 16384; more wait in the backlog while none of ours is idle */
     const struct http1_deadlines *deadlines;    /* NULL: http1_default_deadlines; copied */

@@ -17,9 +17,13 @@ static bool is_navigation(const struct exchange *ex)
     return dest && strcmp(dest, "document") == 0;
 }
 
-struct guest_app *server_app_for(struct server *s, const struct exchange *ex)
+struct guest_app *server_app_for(struct server *s, struct exchange *ex, struct site_pick *ret)
 {
     uv_rwlock_rdlock(&s->lock);
+    if (s->sites && sites_pick(s->sites, ex, ret)) {
+        uv_rwlock_rdunlock(&s->lock);
+        return ret->deployment ? guest_app_ref(ret->deployment->app) : NULL;
+    }
     bool show_notice = s->notice_title && is_navigation(ex);
     struct guest_app *app = s->app && !show_notice ? guest_app_ref(s->app) : NULL;
     uv_rwlock_rdunlock(&s->lock);
@@ -35,6 +39,20 @@ void server_set_app(struct server *s, struct guest_app *app)
     guest_app_unref(old);
 }
 
+unsigned server_workers(const struct server *s)
+{
+    return s->worker_count;
+}
+
+void server_set_sites(struct server *s, struct sites *sites)
+{
+    uv_rwlock_wrlock(&s->lock);
+    struct sites *old = s->sites;
+    s->sites = sites;
+    uv_rwlock_wrunlock(&s->lock);
+    sites_unref(old);
+}
+
 void server_set_notice(struct server *s, const char *title, const char *detail)
 {
     uv_rwlock_wrlock(&s->lock);
@@ -45,8 +63,12 @@ void server_set_notice(struct server *s, const char *title, const char *detail)
     uv_rwlock_wrunlock(&s->lock);
 }
 
-void server_show_notice(struct server *s, struct exchange *ex)
+void server_show_notice(struct server *s, struct exchange *ex, const struct site_pick *pick)
 {
+    if (pick->problem) {
+        error_page_show(ex, 404, pick->problem, NULL, "`edgectl versions` lists what is there");
+        return;
+    }
     uv_rwlock_rdlock(&s->lock);
     error_page_show(ex, 503, s->notice_title ? s->notice_title : "The app is not ready yet",
                     s->notice_detail, NULL);
@@ -61,6 +83,7 @@ static void server_free(struct server *s)
         worker_free(s->workers[i]);
     free(s->workers);
     guest_app_unref(s->app);
+    sites_unref(s->sites);
     free(s->notice_title);
     free(s->notice_detail);
     uv_rwlock_destroy(&s->lock);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "guest/guest.h"
+#include "serve/site.h"
 
 struct server;
 
@@ -17,6 +18,7 @@ struct server_request {
     bool cut;                       /* the client did not get all of it */
     int64_t took_ns;                /* from the complete request head to the end of the answer */
     uint64_t sent_bytes;
+    const char *version;            /* that answered; NULL where nothing was deployed */
     struct instance_outcome outcome;    /* of the guest; INSTANCE_RUNNING if none ran */
 };
 
@@ -53,6 +55,10 @@ uint16_t server_port(const struct server *s);
 const char *server_url(const struct server *s);
 /* From now on requests run this version. Takes over the reference. Any thread. */
 void server_set_app(struct server *s, struct guest_app *app);
+unsigned server_workers(const struct server *s);
+/* Apps that were deployed: they get the requests for their hosts, all else goes to the app above.
+ * Takes over the reference. Any thread. */
+void server_set_sites(struct server *s, struct sites *sites);
 /* What is wrong: a page with this title and text is the answer while there is no app; with one,
  * only to a browser's navigation, so that whoever edits sees it while all else runs on the last
  * good version. NULL title clears it. Any thread; copied. */

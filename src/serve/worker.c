@@ -45,6 +45,16 @@ static void leave_queue(struct job *j)
 
 /* --- one request --- */
 
+/* A client that went away before its answer tells nothing about the version. */
+static void count(const struct job *j, int64_t took_ns)
+{
+    if (!j->pick.deployment || j->pick.forced || (j->ex->gone && j->ex->status == 0))
+        return;
+    bool died = !j->ex->gone && j->outcome.end >= INSTANCE_TRAPPED;
+    bool error = died || j->ex->status == 0 || j->ex->status >= 500;
+    tally_add(j->pick.deployment->tally, j->worker->index, error, died, took_ns);
+}
+
 static void job_settle(struct job *j)
 {
     if (!j->ended || !j->finished)
@@ -58,12 +68,15 @@ static void job_settle(struct job *j)
         .cut = ex->gone,
         .took_ns = clock_mono_ns() - ex->began_ns,
         .sent_bytes = ex->sent_bytes,
+        .version = j->pick.deployment ? j->pick.deployment->id : NULL,
         .outcome = j->outcome,
     };
+    count(j, r.took_ns);
     if (watch->request)
         watch->request(watch->env, j->worker->index, &r);
     free(j->outcome.backtrace);
     guest_app_unref(j->app);
+    deployment_unref(j->pick.deployment);
     ex->handler_data = NULL;
     exchange_unref(ex);
     free(j);
@@ -238,7 +251,7 @@ static void start(struct worker *w, struct job *j)
         return;
     }
     j->ended = true;
-    server_show_notice(w->server, j->ex);
+    server_show_notice(w->server, j->ex, &j->pick);
     release_place(w);
 }
 
@@ -272,7 +285,7 @@ static void on_request(void *env, struct exchange *ex)
     j->ex = ex;
     ex->handler_data = j;
     ex->on_finished = on_finished;
-    j->app = server_app_for(w->server, ex);
+    j->app = server_app_for(w->server, ex, &j->pick);
     if (!guest_limits_admit(w->env.limits, ex)) {
         j->ended = true;
         return;

@@ -126,7 +126,7 @@ static int add_store(struct seeding *s, const struct manifest_kv *kv, struct err
         bool last = i + 1 == list.count
             || strcmp(order[i].entry->key, order[i + 1].entry->key) != 0;
         if (last)
-            r = add_entry(s, kv->name, order[i].entry, err);
+            r = add_entry(s, kv->stored_as ? kv->stored_as : kv->name, order[i].entry, err);
     }
     return r;
 }

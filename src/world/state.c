@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "manifest/manifest.h"
 
 #define FOLDER ".edgectl"
@@ -21,6 +24,34 @@ char *state_dir_for(const struct manifest *m, const char *override)
     if (!name || strcmp(name, "edge.yaml") == 0 || strcmp(name, "fastly.toml") == 0)
         return xasprintf("%s/" FOLDER, m->dir);
     return xasprintf("%s/" FOLDER "/%s", m->dir, name);
+}
+
+char *state_dir_server(void)
+{
+    const char *named = getenv("EDGECTL_LOCAL"), *state = getenv("XDG_STATE_HOME"),
+               *home = getenv("HOME");
+    if (named && *named)
+        return xstrdup(named);
+    if (state && *state == '/')
+        return xasprintf("%s/edgectl", state);
+    return home && *home == '/' ? xasprintf("%s/.local/state/edgectl", home) : NULL;
+}
+
+char *state_socket_path(const char *dir)
+{
+    struct sockaddr_un un;
+    uint8_t digest[HASH_SIZE];
+    char hex[HASH_HEX_SIZE];
+    cleanup(free_p) char *real = realpath(dir, NULL);
+    if (real)
+        dir = real;
+    char *path = xasprintf("%s/admin.sock", dir);
+    if (strlen(path) + sizeof ".new" <= sizeof un.sun_path)
+        return path;
+    free(path);
+    hash_bytes(dir, strlen(dir), digest);
+    hash_hex(digest, hex);
+    return xasprintf("/tmp/edgectl-%u-%.24s.sock", (unsigned)getuid(), hex);
 }
 
 /* 1 when it was made, 0 when it was there. */

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/shelf.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "serve/shelf_internal.h"
+#include "world/kv.h"
+
+static int64_t now_ms(void)
+{
+    return clock_wall_ns() / 1000000;
+}
+
+void shelf_json_free(json_t **json)
+{
+    json_decref(*json);
+}
+
+/* --- looking up --- */
+
+struct shelf_app *shelf_find(struct shelf *s, const char *app)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->apps[i]->name, app) == 0)
+            return s->apps[i];
+    return NULL;
+}
+
+struct shelf_version *shelf_find_version(struct shelf_app *a, const char *id)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->versions[i].id, id) == 0)
+            return &a->versions[i];
+    return NULL;
+}
+
+int shelf_no_app(const char *app, struct err *err)
+{
+    return err_set(err, ERR_USAGE, "no app '%.100s' is deployed here", app);
+}
+
+int shelf_no_version(const char *app, const char *id, struct err *err)
+{
+    return err_set(err, ERR_USAGE, "app '%.100s' has no version '%.100s'", app, id);
+}
+
+static int arm_of(const struct shelf_app *a, const char *id)
+{
+    for (int i = 0; i < a->arm_count; i++)
+        if (strcmp(a->arms[i].version, id) == 0)
+            return i;
+    return -1;
+}
+
+bool shelf_in_split(const struct shelf_app *a, const char *id)
+{
+    return arm_of(a, id) >= 0;
+}
+
+/* --- to JSON and disk --- */
+
+static json_t *split_json(const struct shelf_app *a)
+{
+    json_t *arms = json_array();
+    for (int i = 0; i < a->arm_count; i++)
+        json_array_append_new(arms, json_pack("{ss si}", "version", a->arms[i].version, "bp",
+                                              a->arms[i].bp));
+    char revision[32];
+    snprintf(revision, sizeof revision, "%lld", (long long)a->revision);
+    return json_pack("{so ss sI ss*}", "arms", arms, "revision", revision, "changed_ms",
+                     (json_int_t)a->changed_ms, "by", a->changed_by);
+}
+
+json_t *shelf_version_json(const struct shelf_app *a, const struct shelf_version *v)
+{
+    json_t *json = json_copy(v->spec);
+    int arm = arm_of(a, v->id);
+    json_object_set_new(json, "bp", json_integer(arm < 0 ? 0 : a->arms[arm].bp));
+    if (v->problem)
+        json_object_set_new(json, "problem", json_string(v->problem));
+    return json;
+}
+
+static json_t *app_json(const struct shelf_app *a, bool whole)
+{
+    json_t *versions = json_array();
+    for (size_t i = a->count; i-- > 0;)
+        json_array_append_new(versions, whole ? json_incref(a->versions[i].spec)
+                                              : shelf_version_json(a, &a->versions[i]));
+    json_t *json = json_pack("{ss sO so so}", "name", a->name, "hosts", a->hosts, "versions",
+                             versions, "split", split_json(a));
+    if (whole) {
+        json_object_set_new(json, "next_number", json_integer(a->next_number));
+        json_object_set(json, "notes", a->notes);
+    }
+    return json;
+}
+
+int shelf_save(const struct shelf_app *a, struct err *err)
+{
+    cleanup(free_p) char *path = xasprintf("%s/app.json", a->dir);
+    cleanup(shelf_json_free) json_t *json = app_json(a, true);
+    cleanup(free_p) char *text = json_dumps(json, JSON_INDENT(1));
+    return file_write(path, text, strlen(text), 0600, err);
+}
+
+/* --- to the server --- */
+
+static void add_hosts(struct site *site, const struct shelf_app *a)
+{
+    size_t i;
+    json_t *host;
+    site->hosts = xcalloc(json_array_size(a->hosts) + 1, sizeof(char *));
+    site->hosts[site->host_count++] = xasprintf("%s.localhost", a->name);
+    json_array_foreach(a->hosts, i, host)
+        site->hosts[site->host_count++] = xstrdup(json_string_value(host));
+}
+
+static void add_site(struct sites *sites, struct shelf_app *a)
+{
+    struct site *site = sites_add(sites);
+    site->name = xstrdup(a->name);
+    add_hosts(site, a);
+    site->versions = xcalloc(a->count + 1, sizeof *site->versions);
+    for (size_t i = 0; i < a->count; i++)
+        if (a->versions[i].deployment)
+            site->versions[site->version_count++] = deployment_ref(a->versions[i].deployment);
+    for (int i = 0; i < a->arm_count; i++) {
+        struct shelf_version *v = shelf_find_version(a, a->arms[i].version);
+        if (v && v->deployment)
+            site->arms[site->arm_count++] = (struct site_arm){deployment_ref(v->deployment),
+                                                              a->arms[i].bp};
+    }
+}
+
+void shelf_publish(struct shelf *s)
+{
+    struct sites *sites = sites_new();
+    sites->any_host = s->o.any_host;
+    for (size_t i = 0; i < s->count; i++)
+        add_site(sites, s->apps[i]);
+    server_set_sites(s->o.server, sites);
+}
+
+/* --- apps --- */
+
+static bool is_host(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len > 253)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)text[i]) && !strchr(".-_:", text[i]))
+            return false;
+    return true;
+}
+
+bool shelf_name_good(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > 63 || name[0] == '.' || name[0] == '-')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)name[i]) && !strchr("-_.", name[i]))
+            return false;
+    return true;
+}
+
+static const char *host_taken(struct shelf *s, const char *app, const char *host)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        size_t k;
+        json_t *other;
+        if (strcmp(s->apps[i]->name, app) == 0)
+            continue;
+        json_array_foreach(s->apps[i]->hosts, k, other)
+            if (strcasecmp(json_string_value(other), host) == 0)
+                return s->apps[i]->name;
+    }
+    return NULL;
+}
+
+static int check_hosts(struct shelf *s, const char *app, const json_t *hosts, struct err *err)
+{
+    size_t i;
+    json_t *host;
+    json_array_foreach(hosts, i, host) {
+        const char *text = json_string_value(host);
+        if (!text || !is_host(text))
+            return err_set(err, ERR_USAGE, "'%.100s' is no host name", text ? text : "");
+        const char *other = host_taken(s, app, text);
+        if (other) {
+            int r = err_set(err, ERR_DRIFT, "host '%s' belongs to app '%s'", text, other);
+            err_hint(err, "take it from that app's domains first, or choose another");
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void version_clear(struct shelf_version *v)
+{
+    free(v->id);
+    free(v->problem);
+    json_decref(v->spec);
+    deployment_unref(v->deployment);
+}
+
+static void app_free(struct shelf_app *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        version_clear(&a->versions[i]);
+    for (int i = 0; i < a->arm_count; i++)
+        free(a->arms[i].version);
+    free(a->versions);
+    free(a->name);
+    free(a->dir);
+    free(a->changed_by);
+    json_decref(a->hosts);
+    json_decref(a->notes);
+    free(a);
+}
+
+static struct shelf_app *add_app(struct shelf *s, const char *name)
+{
+    struct shelf_app *a = xnew(struct shelf_app);
+    a->name = xstrdup(name);
+    a->dir = xasprintf("%s/apps/%s", s->o.state_dir, name);
+    a->hosts = json_array();
+    a->notes = json_object();
+    a->next_number = 1;
+    s->apps = xreallocarray(s->apps, s->count + 1, sizeof *s->apps);
+    s->apps[s->count++] = a;
+    return a;
+}
+
+static void remove_app(struct shelf *s, struct shelf_app *a)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->apps[i] != a)
+            continue;
+        memmove(&s->apps[i], &s->apps[i + 1], (s->count - i - 1) * sizeof *s->apps);
+        s->count--;
+        break;
+    }
+    app_free(a);
+}
+
+static int put_app(struct shelf *s, const char *app, const json_t *hosts, struct err *err)
+{
+    if (!shelf_name_good(app))
+        return err_set(err, ERR_USAGE, "'%.100s' is no name for an app", app);
+    int r = check_hosts(s, app, hosts, err);
+    if (r < 0)
+        return r;
+    struct shelf_app *a = shelf_find(s, app);
+    if (a && json_equal(a->hosts, hosts))
+        return 0;
+    bool made = !a;
+    if (!a)
+        a = add_app(s, app);
+    json_t *old = a->hosts;
+    a->hosts = json_deep_copy(hosts);
+    r = file_make_dirs(a->dir, err);
+    if (r == 0)
+        r = shelf_save(a, err);
+    if (r < 0) {
+        json_decref(a->hosts);
+        a->hosts = old;
+        if (made)
+            remove_app(s, a);
+        return r;
+    }
+    json_decref(old);
+    shelf_publish(s);
+    return 0;
+}
+
+int shelf_put_app(struct shelf *s, const char *app, const json_t *hosts, struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    int r = put_app(s, app, hosts, err);
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+int shelf_delete_app(struct shelf *s, const char *app, struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    int r = a ? 0 : shelf_no_app(app, err);
+    if (a) {
+        /* Without app.json it is no app any more; what is left of it is swept at the next start. */
+        cleanup(free_p) char *dir = xstrdup(a->dir);
+        cleanup(free_p) char *path = xasprintf("%s/app.json", a->dir);
+        if (unlink(path) < 0 && errno != ENOENT)
+            r = err_sys(err, ERR_IO, errno, "cannot delete %s", path);
+        if (r == 0) {
+            remove_app(s, a);
+            shelf_publish(s);
+            shelf_remove_tree(dir);
+            r = shelf_forget_kv(s, app, err);
+        }
+    }
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+json_t *shelf_apps(struct shelf *s)
+{
+    json_t *list = json_array();
+    uv_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count; i++)
+        json_array_append_new(list, json_pack("{ss sO}", "name", s->apps[i]->name, "hosts",
+                                              s->apps[i]->hosts));
+    uv_mutex_unlock(&s->lock);
+    return list;
+}
+
+json_t *shelf_app(struct shelf *s, const char *app)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    json_t *json = a ? app_json(a, false) : NULL;
+    uv_mutex_unlock(&s->lock);
+    return json;
+}
+
+char *shelf_host(struct shelf *s, const char *app)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    const char *first = a ? json_string_value(json_array_get(a->hosts, 0)) : NULL;
+    char *host = first ? xstrdup(first) : a ? xasprintf("%s.localhost", app) : NULL;
+    uv_mutex_unlock(&s->lock);
+    return host;
+}
+
+/* --- the split --- */
+
+static int read_arms(struct shelf_app *a, const json_t *want, struct shelf_arm *to, int *ret_count,
+                     struct err *err)
+{
+    size_t i;
+    json_t *arm;
+    int total = 0, count = 0;
+    json_array_foreach(json_object_get(want, "arms"), i, arm) {
+        const char *id = json_string_value(json_object_get(arm, "version"));
+        json_int_t bp = json_integer_value(json_object_get(arm, "bp"));
+        if (!id || bp < 0 || bp > SITE_WHOLE || count == SITE_ARMS)
+            return err_set(err, ERR_USAGE, "a split is one or two versions with shares in basis "
+                                           "points");
+        struct shelf_version *v = shelf_find_version(a, id);
+        if (!v)
+            return shelf_no_version(a->name, id, err);
+        if (!v->deployment && bp > 0)
+            return err_set(err, ERR_FAILURE, "version '%s' cannot be served: %s", id,
+                           v->problem ? v->problem : "it is being loaded");
+        if (count == 1 && strcmp(to[0].version, id) == 0)
+            return err_set(err, ERR_USAGE, "version '%s' stands in the split twice", id);
+        to[count++] = (struct shelf_arm){v->id, (int)bp};
+        total += (int)bp;
+    }
+    if (count > 0 && total != SITE_WHOLE)
+        return err_set(err, ERR_USAGE, "the shares add up to %d basis points, not 10000", total);
+    *ret_count = count;
+    return 0;
+}
+
+static int set_split(struct shelf *s, struct shelf_app *a, const json_t *want, struct err *err)
+{
+    struct shelf_arm arms[SITE_ARMS];
+    char revision[32];
+    int count = 0;
+    const char *expect = json_string_value(json_object_get(want, "expect"));
+    const char *by = json_string_value(json_object_get(want, "by"));
+    snprintf(revision, sizeof revision, "%lld", (long long)a->revision);
+    if (expect && strcmp(expect, revision) != 0)
+        return err_set(err, ERR_DRIFT, "the split was changed meanwhile%s%s",
+                       a->changed_by ? " by " : "", a->changed_by ? a->changed_by : "");
+    int r = read_arms(a, want, arms, &count, err);
+    if (r < 0)
+        return r;
+    struct shelf_app old = *a;
+    for (int i = 0; i < count; i++)
+        a->arms[i] = (struct shelf_arm){xstrdup(arms[i].version), arms[i].bp};
+    a->arm_count = count;
+    a->revision++;
+    a->changed_ms = now_ms();
+    a->changed_by = by ? xstrdup(by) : NULL;
+    r = shelf_save(a, err);
+    struct shelf_app *gone = r < 0 ? a : &old;
+    for (int i = 0; i < gone->arm_count; i++)
+        free(gone->arms[i].version);
+    free(gone->changed_by);
+    if (r < 0)
+        *a = old;
+    else
+        shelf_publish(s);
+    return r;
+}
+
+int shelf_set_split(struct shelf *s, const char *app, const json_t *want, json_t **ret_split,
+                    struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    int r = a ? set_split(s, a, want, err) : shelf_no_app(app, err);
+    if (r == 0)
+        *ret_split = split_json(a);
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+/* --- notes --- */
+
+int shelf_put_note(struct shelf *s, const char *app, const char *key, const char *text,
+                   struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    int r = a ? 0 : shelf_no_app(app, err);
+    if (a) {
+        json_t *old = json_incref(json_object_get(a->notes, key));
+        if (text)
+            json_object_set_new(a->notes, key, json_string(text));
+        else
+            json_object_del(a->notes, key);
+        r = shelf_save(a, err);
+        if (r < 0 && old)
+            json_object_set(a->notes, key, old);
+        else if (r < 0)
+            json_object_del(a->notes, key);
+        json_decref(old);
+    }
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+json_t *shelf_note(struct shelf *s, const char *app, const char *key)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    json_t *note = a ? json_incref(json_object_get(a->notes, key)) : NULL;
+    uv_mutex_unlock(&s->lock);
+    return note;
+}
+
+/* --- numbers --- */
+
+void shelf_mark(struct shelf *s)
+{
+    int64_t now = now_ms();
+    uv_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t k = 0; k < s->apps[i]->count; k++)
+            if (s->apps[i]->versions[k].deployment)
+                tally_mark(s->apps[i]->versions[k].deployment->tally, now);
+    uv_mutex_unlock(&s->lock);
+}
+
+static json_t *metrics_json(const struct tally *t, int64_t since_ms)
+{
+    struct tally_totals totals;
+    int64_t from_ms;
+    tally_since(t, since_ms, &totals, &from_ms);
+    json_t *latency = json_array();
+    for (int i = 0; i < LATENCY_BUCKETS; i++)
+        json_array_append_new(latency, json_integer((json_int_t)totals.latency[i]));
+    return json_pack("{sI sI sI sI sI so}", "from_ms", (json_int_t)from_ms, "until_ms",
+                     (json_int_t)now_ms(), "requests", (json_int_t)totals.requests, "errors",
+                     (json_int_t)totals.errors, "traps", (json_int_t)totals.traps, "latency",
+                     latency);
+}
+
+int shelf_metrics(struct shelf *s, const char *app, const char *version, int64_t since_ms,
+                  json_t **ret, struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    struct shelf_version *v = a ? shelf_find_version(a, version) : NULL;
+    int r = !a ? shelf_no_app(app, err) : !v ? shelf_no_version(app, version, err) : 0;
+    if (r == 0 && !v->deployment)
+        r = err_set(err, ERR_FAILURE, "version '%s' is not loaded", version);
+    if (r == 0)
+        *ret = metrics_json(v->deployment->tally, since_ms);
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+/* --- life --- */
+
+static int read_app(struct shelf *s, const char *name, struct err *err)
+{
+    cleanup(free_p) char *path = xasprintf("%s/apps/%s/app.json", s->o.state_dir, name);
+    cleanup(free_p) char *text = NULL;
+    cleanup(shelf_json_free) json_t *json = NULL;
+    size_t len, i;
+    json_t *item;
+    int r = file_read(path, SHELF_APP_MAX, &text, &len, err);
+    if (r < 0)
+        return r;
+    json = json_loadb(text, len, 0, NULL);
+    if (!json)
+        return err_set(err, ERR_FAILURE, "%s is damaged", path);
+    struct shelf_app *a = add_app(s, name);
+    json_t *hosts = json_object_get(json, "hosts"), *notes = json_object_get(json, "notes");
+    json_t *split = json_object_get(json, "split");
+    json_array_extend(a->hosts, hosts);
+    if (json_is_object(notes))
+        json_object_update(a->notes, notes);
+    a->next_number = json_integer_value(json_object_get(json, "next_number"));
+    a->changed_ms = json_integer_value(json_object_get(split, "changed_ms"));
+    const char *revision = json_string_value(json_object_get(split, "revision"));
+    const char *by = json_string_value(json_object_get(split, "by"));
+    a->revision = revision ? strtoll(revision, NULL, 10) : 0;
+    a->changed_by = by ? xstrdup(by) : NULL;
+    json_t *versions = json_object_get(json, "versions");
+    for (i = json_array_size(versions); i-- > 0;)
+        shelf_add_version(a, json_array_get(versions, i));
+    json_array_foreach(json_object_get(split, "arms"), i, item) {
+        const char *id = json_string_value(json_object_get(item, "version"));
+        if (id && a->arm_count < SITE_ARMS)
+            a->arms[a->arm_count++] = (struct shelf_arm){
+                xstrdup(id), (int)json_integer_value(json_object_get(item, "bp"))};
+    }
+    return 0;
+}
+
+static int read_apps(struct shelf *s, struct err *err)
+{
+    cleanup(free_p) char *dir = xasprintf("%s/apps", s->o.state_dir);
+    int r = file_make_dirs(dir, err);
+    if (r < 0)
+        return r;
+    DIR *d = opendir(dir);
+    if (!d)
+        return err_sys(err, ERR_IO, errno, "cannot read the folder %s", dir);
+    const struct dirent *e;
+    while (r == 0 && (e = readdir(d))) {
+        cleanup(free_p) char *file = xasprintf("%s/%s/app.json", dir, e->d_name);
+        if (!shelf_name_good(e->d_name))
+            continue;
+        if (access(file, F_OK) == 0) {
+            r = read_app(s, e->d_name, err);
+            if (r == 0)
+                shelf_sweep(s->apps[s->count - 1]);
+        } else {
+            cleanup(free_p) char *rest = xasprintf("%s/%s", dir, e->d_name);
+            shelf_remove_tree(rest);
+        }
+    }
+    closedir(d);
+    return r;
+}
+
+int shelf_open(const struct shelf_options *options, struct shelf **ret, struct err *err)
+{
+    struct shelf *s = xnew(struct shelf);
+    s->o = *options;
+    uv_mutex_init(&s->lock);
+    int r = read_apps(s, err);
+    if (r < 0) {
+        shelf_close(s);
+        return r;
+    }
+    shelf_load_start(s);
+    *ret = s;
+    return 0;
+}
+
+void shelf_close(struct shelf *s)
+{
+    if (!s)
+        return;
+    shelf_load_stop(s);
+    for (size_t i = 0; i < s->count; i++)
+        app_free(s->apps[i]);
+    free(s->apps);
+    uv_mutex_destroy(&s->lock);
+    free(s);
+}

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Versions on the shelf: made, loaded, deleted. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "serve/shelf_internal.h"
+#include "world/kv.h"
+#include "world/secrets.h"
+
+/* --- folders --- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    remove(path);
+    return 0;
+}
+
+void shelf_remove_tree(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static int sync_dir(const char *path, struct err *err)
+{
+    cleanup(close_p) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return err_sys(err, ERR_IO, errno, "cannot write the folder %s", path);
+    return 0;
+}
+
+static char *version_dir(const char *app_dir, const char *id)
+{
+    return xasprintf("%s/versions/%s", app_dir, id);
+}
+
+int shelf_blob_dir(struct shelf *s, const char *app, char **ret, struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    char *dir = a ? xasprintf("%s/blobs", a->dir) : NULL;
+    uv_mutex_unlock(&s->lock);
+    if (!dir)
+        return shelf_no_app(app, err);
+    int r = file_make_dirs(dir, err);
+    if (r < 0)
+        free(dir);
+    else
+        *ret = dir;
+    return r;
+}
+
+/* --- secrets --- */
+
+/* The name of one value: another value is another name. */
+static char *secret_name(const char *key, const char *digest)
+{
+    return xasprintf("%s.%.32s", key, digest);
+}
+
+static char *secret_dir(struct shelf *s, const char *app)
+{
+    return xasprintf("%s/apps/%s/secrets", s->o.state_dir, app);
+}
+
+static int make_secret_dir(struct shelf *s, const char *app, char **ret, struct err *err)
+{
+    if (!shelf_name_good(app))
+        return shelf_no_app(app, err);
+    cleanup(free_p) char *dir = secret_dir(s, app);
+    int r = file_make_dirs(dir, err);
+    if (r == 0)
+        *ret = TAKE(dir);
+    return r;
+}
+
+int shelf_put_secret(struct shelf *s, const char *app, const char *store, const char *key,
+                     const char *digest, const void *value, size_t len, struct err *err)
+{
+    cleanup(free_p) char *dir = NULL;
+    cleanup(free_p) char *name = secret_name(key, digest);
+    int r = make_secret_dir(s, app, &dir, err);
+    if (r < 0)
+        return r;
+    cleanup(secret_unref_p) struct secret *secret = secret_new(value, len);
+    return secrets_put(dir, store, name, secret, err);
+}
+
+static void manifest_unref_p(struct manifest **m)
+{
+    manifest_unref(*m);
+}
+
+/* Reads the values that are kept for an app. */
+static int open_secrets(struct shelf *s, const char *app, struct secrets **ret, struct err *err)
+{
+    cleanup(free_p) char *dir = secret_dir(s, app);
+    cleanup(manifest_unref_p) struct manifest *none = manifest_for_module("app.wasm");
+    return secrets_open(none, dir, ret, err);
+}
+
+static struct secret *find_secret(struct secrets *from, const char *store, const char *key,
+                                  const char *digest)
+{
+    cleanup(free_p) char *name = secret_name(key, digest);
+    return secrets_lookup(from, store, strlen(store), name, strlen(name));
+}
+
+bool shelf_has_secret(struct shelf *s, const char *app, const char *store, const char *key,
+                      const char *digest)
+{
+    cleanup(secrets_close_p) struct secrets *from = NULL;
+    if (!shelf_name_good(app) || open_secrets(s, app, &from, NULL) < 0)
+        return false;
+    cleanup(secret_unref_p) struct secret *value = find_secret(from, store, key, digest);
+    return value != NULL;
+}
+
+static int copy_secrets(struct shelf *s, const char *app, const json_t *list, const char *dir,
+                        struct err *err)
+{
+    cleanup(secrets_close_p) struct secrets *from = NULL;
+    int r = json_array_size(list) ? open_secrets(s, app, &from, err) : 0;
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)list, i, item) {
+        const char *store = json_string_value(json_object_get(item, "store"));
+        const char *key = json_string_value(json_object_get(item, "key"));
+        const char *digest = json_string_value(json_object_get(item, "digest"));
+        if (r < 0)
+            return r;
+        if (!store || !key || !digest)
+            return err_set(err, ERR_USAGE, "a secret needs store, key and digest");
+        cleanup(secret_unref_p) struct secret *value = find_secret(from, store, key, digest);
+        r = value ? secrets_put(dir, store, key, value, err)
+                  : err_set(err, ERR_USAGE, "secret '%s' of store '%s' was not uploaded", key,
+                            store);
+    }
+    return r;
+}
+
+/* --- files --- */
+
+/* Relative, and never out of the folder. */
+static bool path_good(const char *path)
+{
+    if (!*path || *path == '/' || strlen(path) > 1024)
+        return false;
+    for (const char *p = path; *p;) {
+        size_t len = strcspn(p, "/");
+        if (len == 0 || (len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
+            return false;
+        p += len;
+        if (*p == '/' && !p[1])
+            return false;
+        p += *p == '/';
+    }
+    return true;
+}
+
+static bool digest_good(const char *digest)
+{
+    return digest && strlen(digest) == 64 && strspn(digest, "0123456789abcdef") == 64;
+}
+
+static int place_files(const char *app_dir, const json_t *files, const char *dir, struct err *err)
+{
+    size_t i;
+    json_t *file;
+    json_array_foreach((json_t *)files, i, file) {
+        const char *path = json_string_value(json_object_get(file, "path"));
+        const char *digest = json_string_value(json_object_get(file, "sha256"));
+        if (!path || !path_good(path) || !digest_good(digest))
+            return err_set(err, ERR_USAGE, "file '%.100s' has no good path or digest",
+                           path ? path : "");
+        cleanup(free_p) char *from = xasprintf("%s/blobs/%s", app_dir, digest);
+        cleanup(free_p) char *to = xasprintf("%s/%s", dir, path);
+        int r = file_make_parents(to, err);
+        if (r < 0)
+            return r;
+        if (link(from, to) < 0)
+            return err_sys(err, errno == ENOENT ? ERR_USAGE : ERR_IO, errno,
+                           "file '%.100s' was not uploaded (%.12s)", path, digest);
+    }
+    return 0;
+}
+
+/* Blobs that are in a version now need no name of their own. */
+static void drop_blobs(const char *app_dir, const json_t *files)
+{
+    size_t i;
+    json_t *file;
+    json_array_foreach((json_t *)files, i, file) {
+        cleanup(free_p) char *path = xasprintf("%s/blobs/%s", app_dir, json_string_value(
+                                               json_object_get(file, "sha256")));
+        unlink(path);
+    }
+}
+
+/* --- a version --- */
+
+struct shelf_version *shelf_add_version(struct shelf_app *a, json_t *spec)
+{
+    const char *id = json_string_value(json_object_get(spec, "id"));
+    a->versions = xreallocarray(a->versions, a->count + 1, sizeof *a->versions);
+    struct shelf_version *v = &a->versions[a->count++];
+    *v = (struct shelf_version){.id = xstrdup(id ? id : ""), .spec = json_incref(spec)};
+    return v;
+}
+
+void shelf_sweep(struct shelf_app *a)
+{
+    cleanup(free_p) char *dir = xasprintf("%s/versions", a->dir);
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    while (d && (e = readdir(d))) {
+        bool dots = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        cleanup(free_p) char *path = xasprintf("%s/%s", dir, e->d_name);
+        if (!dots && !shelf_find_version(a, e->d_name))
+            shelf_remove_tree(path);
+    }
+    if (d)
+        closedir(d);
+}
+
+static void take_version(struct shelf_app *a, size_t i)
+{
+    struct shelf_version *v = &a->versions[i];
+    free(v->id);
+    free(v->problem);
+    json_decref(v->spec);
+    deployment_unref(v->deployment);
+    memmove(v, v + 1, (a->count - i - 1) * sizeof *v);
+    a->count--;
+}
+
+static void copy_text(json_t *to, const json_t *from, const char *key)
+{
+    const char *text = json_string_value(json_object_get(from, key));
+    if (text)
+        json_object_set_new(to, key, json_string(text));
+}
+
+/* What is kept of a version besides its folder. */
+static json_t *kept_spec(const json_t *spec, int64_t number)
+{
+    json_t *kept = json_pack("{sI sI}", "number", (json_int_t)number, "created_ms",
+                             (json_int_t)(clock_wall_ns() / 1000000));
+    static const char *const keys[] = {"id", "release", "message", "revision", "by"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        copy_text(kept, spec, keys[i]);
+    return kept;
+}
+
+static void free_ids(char **ids)
+{
+    for (size_t i = 0; ids && ids[i]; i++)
+        free(ids[i]);
+    free(ids);
+}
+
+static void free_ids_p(char ***ids)
+{
+    free_ids(*ids);
+}
+
+/* The oldest go, but those with traffic. Their ids, for the folders. */
+static char **prune(struct shelf_app *a)
+{
+    char **gone = xcalloc(a->count + 1, sizeof *gone);
+    size_t n = 0;
+    for (size_t i = 0; a->count > SHELF_KEEP && i + 1 < a->count;) {
+        if (shelf_in_split(a, a->versions[i].id)) {
+            i++;
+            continue;
+        }
+        gone[n++] = xstrdup(a->versions[i].id);
+        take_version(a, i);
+    }
+    return gone;
+}
+
+static void remove_versions(const char *app_dir, char **ids)
+{
+    for (size_t i = 0; ids[i]; i++) {
+        cleanup(free_p) char *dir = version_dir(app_dir, ids[i]);
+        shelf_remove_tree(dir);
+    }
+}
+
+/* The folder is whole at `beside`: into its place, and into app.json. */
+static int commit(struct shelf *s, const char *app, const char *beside, const json_t *spec,
+                  struct deployment *d, json_t **ret, struct err *err)
+{
+    const char *id = json_string_value(json_object_get(spec, "id"));
+    struct shelf_app *a = shelf_find(s, app);
+    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
+    if (!a)
+        return shelf_no_app(app, err);
+    if (v) { /* made by another call meanwhile */
+        *ret = shelf_version_json(a, v);
+        return 0;
+    }
+    cleanup(free_p) char *dir = version_dir(a->dir, id);
+    cleanup(free_p) char *parent = xasprintf("%s/versions", a->dir);
+    shelf_remove_tree(dir); /* left by a killed server: no part of app.json */
+    if (rename(beside, dir) < 0)
+        return err_sys(err, ERR_IO, errno, "cannot make %s", dir);
+    int r = sync_dir(parent, err);
+    if (r < 0)
+        return r;
+    cleanup(shelf_json_free) json_t *kept = kept_spec(spec, a->next_number++);
+    v = shelf_add_version(a, kept);
+    v->deployment = deployment_ref(d);
+    cleanup(free_ids_p) char **gone = prune(a);
+    r = shelf_save(a, err);
+    if (r < 0) {
+        take_version(a, a->count - 1);
+        return r;
+    }
+    remove_versions(a->dir, gone);
+    shelf_publish(s);
+    *ret = shelf_version_json(a, shelf_find_version(a, id));
+    return 0;
+}
+
+static int make_version(struct shelf *s, const char *app, const char *app_dir, const json_t *spec,
+                        json_t **ret, struct err *err)
+{
+    const char *id = json_string_value(json_object_get(spec, "id"));
+    const char *manifest = json_string_value(json_object_get(spec, "manifest"));
+    const json_t *files = json_object_get(spec, "files");
+    cleanup(free_p) char *beside = xasprintf("%s/versions/.new-%s-%08x", app_dir, id,
+                                             (unsigned)random_u64());
+    cleanup(free_p) char *yaml = xasprintf("%s/edge.yaml", beside);
+    struct deployment *d = NULL;
+    if (!manifest)
+        return err_set(err, ERR_USAGE, "a version needs its manifest");
+    int r = file_make_dirs(beside, err);
+    if (r == 0)
+        r = file_write(yaml, manifest, strlen(manifest), 0600, err);
+    if (r == 0)
+        r = place_files(app_dir, files, beside, err);
+    if (r == 0)
+        r = copy_secrets(s, app, json_object_get(spec, "secrets"), beside, err);
+    if (r == 0)
+        r = shelf_load_version(&s->o, app, id, beside, true, &d, err);
+    if (r == 0)
+        r = sync_dir(beside, err);
+    if (r == 0) {
+        uv_mutex_lock(&s->lock);
+        r = commit(s, app, beside, spec, d, ret, err);
+        uv_mutex_unlock(&s->lock);
+    }
+    if (r == 0)
+        drop_blobs(app_dir, files);
+    deployment_unref(d);
+    shelf_remove_tree(beside);
+    return r;
+}
+
+int shelf_put_version(struct shelf *s, const char *app, const json_t *spec, json_t **ret_version,
+                      struct err *err)
+{
+    const char *id = json_string_value(json_object_get(spec, "id"));
+    if (!id || !shelf_name_good(id))
+        return err_set(err, ERR_USAGE, "'%.100s' is no name for a version", id ? id : "");
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
+    if (v)
+        *ret_version = shelf_version_json(a, v);
+    cleanup(free_p) char *dir = a ? xstrdup(a->dir) : NULL;
+    uv_mutex_unlock(&s->lock);
+    if (!a)
+        return shelf_no_app(app, err);
+    return v ? 0 : make_version(s, app, dir, spec, ret_version, err);
+}
+
+static int delete_version(struct shelf *s, struct shelf_app *a, const char *id, struct err *err)
+{
+    struct shelf_version *v = shelf_find_version(a, id);
+    if (!v)
+        return shelf_no_version(a->name, id, err);
+    if (shelf_in_split(a, id)) {
+        int r = err_set(err, ERR_DRIFT, "version '%s' is in the split", id);
+        err_hint(err, "give its traffic to another version first");
+        return r;
+    }
+    cleanup(free_p) char *dir = version_dir(a->dir, id);
+    json_t *spec = json_incref(v->spec);
+    size_t at = (size_t)(v - a->versions);
+    struct deployment *d = v->deployment ? deployment_ref(v->deployment) : NULL;
+    take_version(a, at);
+    int r = shelf_save(a, err);
+    if (r < 0) {
+        v = shelf_add_version(a, spec); /* back, at the end: what is on disk still has it */
+        v->deployment = d;
+        d = NULL;
+    } else {
+        shelf_publish(s);
+        shelf_remove_tree(dir);
+    }
+    deployment_unref(d);
+    json_decref(spec);
+    return r;
+}
+
+int shelf_delete_version(struct shelf *s, const char *app, const char *id, struct err *err)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    int r = a ? delete_version(s, a, id, err) : shelf_no_app(app, err);
+    uv_mutex_unlock(&s->lock);
+    return r;
+}
+
+/* --- KV --- */
+
+static void kv_page_clear_p(struct kv_page *page)
+{
+    kv_page_clear(page);
+}
+
+static int forget_store(struct shelf *s, struct kv_reader *reader, const char *store,
+                        struct err *err)
+{
+    for (;;) {
+        cleanup(kv_page_clear_p) struct kv_page page = {0};
+        enum kv_result result = kv_list(reader, store, NULL, NULL, KV_LIST_MAX, &page);
+        for (size_t i = 0; result == KV_OK && i < page.count; i++)
+            result = kv_delete_now(s->o.kv, store, page.keys[i]);
+        if (result != KV_OK && result != KV_NOT_FOUND)
+            return err_set(err, ERR_IO, "KV store '%s': %s", store, kv_result_text(result));
+        if (!page.more)
+            return 0;
+    }
+}
+
+int shelf_forget_kv(struct shelf *s, const char *app, struct err *err)
+{
+    cleanup(kv_reader_close_p) struct kv_reader *reader = NULL;
+    cleanup(kv_page_clear_p) struct kv_page stores = {0};
+    size_t len = strlen(app);
+    int r = kv_reader_open(s->o.kv, NULL, &reader, err);
+    if (r < 0)
+        return r;
+    enum kv_result result = kv_stores(reader, &stores);
+    if (result != KV_OK)
+        return err_set(err, ERR_IO, "the KV stores: %s", kv_result_text(result));
+    for (size_t i = 0; r == 0 && i < stores.count; i++)
+        if (strncmp(stores.keys[i], app, len) == 0 && stores.keys[i][len] == '/')
+            r = forget_store(s, reader, stores.keys[i], err);
+    return r;
+}
+
+/* --- loading what is on disk --- */
+
+/* Outside of the lock: it may compile. */
+static void load_one(struct shelf *s, const char *app, const char *id)
+{
+    cleanup(free_p) char *dir = xasprintf("%s/apps/%s/versions/%s", s->o.state_dir, app, id);
+    struct deployment *d = NULL;
+    struct err err = {0};
+    int r = shelf_load_version(&s->o, app, id, dir, false, &d, &err);
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
+    if (v && !v->deployment && r == 0)
+        v->deployment = TAKE(d);
+    else if (v && r < 0 && !v->problem)
+        v->problem = xstrdup(err.msg);
+    uv_mutex_unlock(&s->lock);
+    deployment_unref(d);
+}
+
+/* The next that is not loaded: the newest first. False when there is none. */
+static bool next_to_load(struct shelf *s, bool with_traffic, char **ret_app, char **ret_id)
+{
+    bool found = false;
+    uv_mutex_lock(&s->lock);
+    for (size_t i = 0; !found && i < s->count; i++) {
+        struct shelf_app *a = s->apps[i];
+        for (size_t k = a->count; !found && k-- > 0;) {
+            struct shelf_version *v = &a->versions[k];
+            if (v->deployment || v->problem || (with_traffic && !shelf_in_split(a, v->id)))
+                continue;
+            *ret_app = xstrdup(a->name);
+            *ret_id = xstrdup(v->id);
+            found = true;
+        }
+    }
+    uv_mutex_unlock(&s->lock);
+    return found;
+}
+
+static bool load_next(struct shelf *s, bool with_traffic)
+{
+    cleanup(free_p) char *app = NULL;
+    cleanup(free_p) char *id = NULL;
+    if (!next_to_load(s, with_traffic, &app, &id))
+        return false;
+    load_one(s, app, id);
+    return true;
+}
+
+static void load_rest(void *arg)
+{
+    struct shelf *s = arg;
+    while (!atomic_load(&s->stopping) && load_next(s, false))
+        continue;
+    uv_mutex_lock(&s->lock);
+    shelf_publish(s);
+    uv_mutex_unlock(&s->lock);
+}
+
+void shelf_load_start(struct shelf *s)
+{
+    while (load_next(s, true))
+        continue;
+    uv_mutex_lock(&s->lock);
+    shelf_publish(s);
+    uv_mutex_unlock(&s->lock);
+    s->loading = uv_thread_create(&s->loader, load_rest, s) == 0;
+}
+
+void shelf_load_stop(struct shelf *s)
+{
+    atomic_store(&s->stopping, true);
+    if (s->loading)
+        uv_thread_join(&s->loader);
+    s->loading = false;
+}
