@@ -1,115 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "base/mem.h"
 #include "base/units.h"
-#include "build/builder.h"
 #include "build/inspect.h"
+#include "cmd/build_now.h"
 #include "guest/table.h"
 #include "manifest/manifest.h"
-#include "world/state.h"
 
 struct build_args {
     const char *module;
     bool force;
 };
-
-/* What became of the build, for the report. */
-struct outcome {
-    struct cli *cli;
-    struct loop *loop;
-    bool built;
-    char *reason;           /* why it was built */
-    int64_t build_ns;
-    int result;             /* 0, or the code of err */
-    struct err err;
-};
-
-/* --- building --- */
-
-static void on_started(void *env, const char *reason)
-{
-    struct outcome *o = env;
-    free(o->reason);
-    o->reason = xstrdup(reason);
-    out_note(o->cli->out, "building: %s", reason);
-}
-
-static void on_line(void *env, const char *line, size_t len)
-{
-    struct outcome *o = env;
-    out_note(o->cli->out, "%.*s", (int)len, line);
-}
-
-static void on_failed(void *env, const struct err *err, const char *tail)
-{
-    struct outcome *o = env;
-    /* With --quiet nothing of the output was shown; now it is wanted. */
-    if (o->cli->quiet && *tail)
-        out_warn(o->cli->out, "the build said:\n%s", tail);
-    o->err = *err;
-    o->result = -(int)err->code;
-    loop_stop(o->loop);
-}
-
-static void on_artifact(void *env, enum builder_artifact how, int64_t build_ns)
-{
-    struct outcome *o = env;
-    o->built = how == ARTIFACT_BUILT;
-    o->build_ns = build_ns;
-    loop_stop(o->loop);
-}
-
-static void on_build_note(void *env, const char *text)
-{
-    struct outcome *o = env;
-    out_warn(o->cli->out, "%s", text);
-}
-
-static void on_signal(uv_signal_t *handle, int signum)
-{
-    struct outcome *o = handle->data;
-    o->result = err_set(&o->err, ERR_INTERRUPTED, "the build was stopped by %s",
-                        signum == SIGINT ? "an interrupt" : "a signal");
-    loop_stop(o->loop);
-}
-
-static void start_signal(struct outcome *o, uv_signal_t *handle, int signum)
-{
-    uv_signal_init(loop_uv(o->loop), handle);
-    handle->data = o;
-    uv_signal_start(handle, on_signal, signum);
-}
-
-static int build(struct cli *cli, struct manifest *m, bool force, struct outcome *o,
-                 struct err *err)
-{
-    cleanup(free_p) char *state_dir = state_dir_for(m, NULL);
-    uv_signal_t sigint, sigterm;
-    int r = state_dir_make(state_dir, err);
-    if (r < 0)
-        return r;
-    o->loop = loop_new();
-    start_signal(o, &sigint, SIGINT);
-    start_signal(o, &sigterm, SIGTERM);
-    struct builder_options options = {
-        .manifest = m, .state_dir = state_dir, .force = force,
-        .color = *out_err_style(cli->out, OUT_RED) != '\0', .on_started = on_started,
-        .on_line = on_line, .on_failed = on_failed, .on_artifact = on_artifact,
-        .on_note = on_build_note, .env = o,
-    };
-    struct builder *builder = builder_new(o->loop, &options);
-    loop_run(o->loop);
-    builder_free(builder);
-    loop_free(o->loop);
-    if (o->result < 0)
-        *err = o->err;
-    return o->result;
-}
 
 /* --- the report --- */
 
@@ -131,7 +33,8 @@ static json_t *imports_json(const struct inspection *in)
     return list;
 }
 
-static void print_json(struct output *out, const struct inspection *in, const struct outcome *o)
+static void print_json(struct output *out, const struct inspection *in,
+                       const struct build_outcome *o)
 {
     json_t *exports = json_array(), *problems = json_array();
     for (size_t i = 0; i < in->info.export_count; i++)
@@ -181,7 +84,7 @@ static void print_imports(struct cli *cli, const struct inspection *in)
         out_printf(cli->out, "    and %zu more (--verbose lists all)\n", in->unknown_count - SHOWN);
 }
 
-static void print_text(struct cli *cli, const struct inspection *in, const struct outcome *o)
+static void print_text(struct cli *cli, const struct inspection *in, const struct build_outcome *o)
 {
     struct output *out = cli->out;
     char size[UNIT_TEXT_MAX], gzip[UNIT_TEXT_MAX], memory[UNIT_TEXT_MAX];
@@ -199,7 +102,7 @@ static void print_text(struct cli *cli, const struct inspection *in, const struc
     print_imports(cli, in);
 }
 
-static int report(struct cli *cli, const char *path, const struct outcome *o, struct err *err)
+static int report(struct cli *cli, const char *path, const struct build_outcome *o, struct err *err)
 {
     cleanup(inspection_clear) struct inspection in = {0};
     int r = inspect_artifact(path, guest_hostcall_known, &in, err);
@@ -218,7 +121,7 @@ static int report(struct cli *cli, const char *path, const struct outcome *o, st
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct build_args *args = args_ptr;
-    struct outcome o = {.cli = cli};
+    cleanup(build_outcome_clear) struct build_outcome o = {0};
     if (args->module && args->force) {
         err_set(err, ERR_USAGE, "--force builds, but a module that is named is only inspected");
         err_hint(err, "leave out one of the two");
@@ -230,11 +133,9 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     int r = cmd_load_manifest(cli, &m, err);
     if (r < 0)
         return r;
-    if (m->build.command)
-        r = build(cli, m, args->force, &o, err);
+    r = build_now(cli, m, args->force, &o, err);
     if (r == 0)
         r = report(cli, m->build.artifact, &o, err);
-    free(o.reason);
     manifest_unref(m);
     return r;
 }

@@ -85,10 +85,12 @@ static char *default_path(const struct manifest *m, const struct bundle *b)
 static int make(struct cli *cli, const struct bundle_args *args, const struct manifest *m,
                 struct err *err)
 {
-    cleanup(bundle_free_p) struct bundle *b = NULL;
-    int r = bundle_input_make(m, &b, err);
+    cleanup(bundle_input_clear) struct bundle_input in = {0};
+    cleanup(free_p) char *state_dir = state_dir_for(m, NULL);
+    int r = bundle_input_make(m, state_dir, &in, err);
     if (r < 0)
         return r;
+    const struct bundle *b = in.bundle;
     cleanup(free_p) char *path = args->out ? xstrdup(args->out) : default_path(m, b);
     r = bundle_write(b, path, err);
     if (r < 0)

@@ -9,55 +9,55 @@
 #include "world/secrets.h"
 #include "world/state.h"
 
-/* The secrets of the manifest, with references to their values. */
-struct found {
-    struct secrets *stores;
-    struct bundle_secret *list;
-    size_t count;
-};
-
 static void add(void *env, const struct secret_info *info)
 {
-    struct found *f = env;
-    f->list = xreallocarray(f->list, f->count + 1, sizeof *f->list);
-    f->list[f->count++] = (struct bundle_secret){
+    struct bundle_input *in = env;
+    in->secrets = xreallocarray(in->secrets, in->secret_count + 1, sizeof *in->secrets);
+    in->secrets[in->secret_count++] = (struct bundle_secret){
         .store = xstrdup(info->store), .key = xstrdup(info->key),
-        .value = secrets_lookup(f->stores, info->store, strlen(info->store), info->key,
+        .value = secrets_lookup(in->stores, info->store, strlen(info->store), info->key,
                                 strlen(info->key)),
     };
 }
 
-static int find(const struct manifest *m, struct found *f, struct err *err)
+static int find(const struct manifest *m, const char *state_dir, struct bundle_input *in,
+                struct err *err)
 {
     if (m->secret_count == 0)
         return 0;
-    cleanup(free_p) char *state_dir = state_dir_for(m, NULL);
     int r = state_dir_make(state_dir, err);
     if (r == 0)
-        r = secrets_open((struct manifest *)m, state_dir, &f->stores, err);
-    return r < 0 ? r : secrets_each(f->stores, add, f, err);
+        r = secrets_open((struct manifest *)m, state_dir, &in->stores, err);
+    return r < 0 ? r : secrets_each(in->stores, add, in, err);
 }
 
-static void found_clear(struct found *f)
+void bundle_input_clear(struct bundle_input *in)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        free((char *)f->list[i].store);
-        free((char *)f->list[i].key);
-        secret_unref((struct secret *)f->list[i].value);
+    for (size_t i = 0; i < in->secret_count; i++) {
+        free((char *)in->secrets[i].store);
+        free((char *)in->secrets[i].key);
+        secret_unref((struct secret *)in->secrets[i].value);
     }
-    free(f->list);
-    secrets_close(f->stores);
+    free(in->secrets);
+    secrets_close(in->stores);
+    bundle_free(in->bundle);
+    *in = (struct bundle_input){0};
 }
 
-int bundle_input_make(const struct manifest *m, struct bundle **ret_bundle, struct err *err)
+int bundle_input_make(const struct manifest *m, const char *state_dir, struct bundle_input *ret,
+                      struct err *err)
 {
-    cleanup(found_clear) struct found secrets = {0};
-    int r = find(m, &secrets, err);
-    if (r < 0)
-        return r;
+    struct bundle_input in = {0};
+    int r = find(m, state_dir, &in, err);
     struct bundle_options options = {
-        .manifest = m, .secrets = secrets.list, .secret_count = secrets.count,
+        .manifest = m, .secrets = in.secrets, .secret_count = in.secret_count,
         .support = guest_hostcall_support, .created_ms = clock_wall_ns() / 1000000,
     };
-    return bundle_make(&options, ret_bundle, err);
+    if (r == 0)
+        r = bundle_make(&options, &in.bundle, err);
+    if (r < 0)
+        bundle_input_clear(&in);
+    else
+        *ret = in;
+    return r;
 }

@@ -6,8 +6,17 @@
 
 #include "bundle/bundle.h"
 
-/* The errors are those of bundle_make; -ERR_CREDENTIALS when stored secrets cannot be opened. */
-must_use int bundle_input_make(const struct manifest *m, struct bundle **ret_bundle,
-                               struct err *err);
+struct bundle_input {
+    struct bundle *bundle;
+    struct bundle_secret *secrets;  /* of the manifest; value NULL: it has none here */
+    size_t secret_count;
+    struct secrets *stores;
+};
+
+/* `state_dir`: where `edgectl secret put` keeps values. The errors are those of bundle_make;
+ * -ERR_CREDENTIALS when stored secrets cannot be opened. On failure nothing is to be cleared. */
+must_use int bundle_input_make(const struct manifest *m, const char *state_dir,
+                               struct bundle_input *ret, struct err *err);
+void bundle_input_clear(struct bundle_input *in);
 
 #endif

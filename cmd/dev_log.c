@@ -268,15 +268,16 @@ struct server_watch dev_log_watch(struct dev_log *log)
     };
 }
 
-void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *m)
+void dev_log_ready(struct dev_log *log, const char *url, const char *app)
 {
     if (log->json) {
-        out_json(log->out, json_pack("{s:s, s:s, s:s}", "event", "ready", "url", url, "app",
-                                     m->name));
+        out_json(log->out, json_pack("{s:s, s:s, s:s?}", "event", "ready", "url", url, "app",
+                                     app));
         out_flush(log->out);
         return;
     }
-    out_note(log->out, "%s is served at %s (Ctrl-C ends it)", m->name, url);
+    out_note(log->out, "%s is served at %s (Ctrl-C ends it)", app ? app : "what is deployed",
+             url);
 }
 
 void dev_log_loaded(struct dev_log *log, const struct module_report *report)

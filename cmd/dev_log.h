@@ -14,8 +14,8 @@ struct dev_log;
 struct dev_log *dev_log_new(struct output *out, bool quiet, unsigned workers);
 void dev_log_free(struct dev_log *log);
 struct server_watch dev_log_watch(struct dev_log *log);
-/* The first version is served. */
-void dev_log_ready(struct dev_log *log, const char *url, const struct manifest *m);
+/* Requests are answered; `app` NULL: whatever is deployed. */
+void dev_log_ready(struct dev_log *log, const char *url, const char *app);
 /* With --verbose: how a module was loaded. */
 void dev_log_loaded(struct dev_log *log, const struct module_report *report);
 /* A newer one is, this long after its artifact was there. */
