@@ -371,10 +371,5 @@ bool journal_op_at(const struct journal *j, size_t i, struct journal_op *ret)
 
 bool journal_interrupted(const struct journal *j, struct journal_op *ret)
 {
-    for (size_t i = j->op_count; i-- > 0;)
-        if (!j->ops[i].end) {
-            show_op(&j->ops[i], ret);
-            return true;
-        }
-    return false;
+    return j->op_count && !j->ops[j->op_count - 1].end && journal_op_at(j, j->op_count - 1, ret);
 }

@@ -57,7 +57,7 @@ struct journal_op {
 /* Operation i of those that are kept (the last 1,000), oldest first; false past the end.
  * Borrowed. */
 bool journal_op_at(const struct journal *j, size_t i, struct journal_op *ret);
-/* The newest operation that has not ended; false when there is none. */
+/* The newest operation, if it has not ended. */
 bool journal_interrupted(const struct journal *j, struct journal_op *ret);
 
 #endif
