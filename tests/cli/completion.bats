@@ -34,8 +34,8 @@ bash_offers() {
 @test "completion: bash offers every first word, and only those that fit" {
     words=$("$EDGECTL" _docs commands | cut -d' ' -f1 | LC_ALL=C sort -u | tr '\n' ' ')
     [ "$(bash_offers edgectl '')" = "$words" ]
-    [ "$(bash_offers edgectl vers)" = "version " ]
-    [ "$(bash_offers edgectl --json -C /tmp vers)" = "version " ]
+    [ "$(bash_offers edgectl valid)" = "validate " ]
+    [ "$(bash_offers edgectl --json -C /tmp valid)" = "validate " ]
 }
 
 @test "completion: bash offers for each command just the options of its help" {
@@ -61,7 +61,7 @@ bash_offers() {
     [ "$(bash_offers edgectl version --manifest f)" = "file.txt folder " ]
     [ "$(bash_offers edgectl version --manifest = f)" = "file.txt folder " ]
     [ "$(bash_offers edgectl -C f)" = "folder " ]
-    [ "$(bash_offers edgectl help vers)" = "version " ]
+    [ "$(bash_offers edgectl help valid)" = "validate " ]
     [ "$(bash_offers edgectl version --json '')" = " " ]
 }
 

@@ -25,6 +25,8 @@ secrets:
   api-key: { env: API_KEY }
 config:
   flags: { beta: "off" }
+targets:
+  production: { provider: local }
 END
     cat >fastly.toml <<'END'
 manifest_version = 3
@@ -33,7 +35,17 @@ language = "other"
 [local_server.secret_stores]
 keys = [{ key = "signing", env = "SIGNING_KEY" }]
 END
-    printf '(module (memory (export "memory") 1) (func (export "_start")))' >app.wasm
+    cat >app.wasm <<'END'
+(module
+  (import "fastly_http_resp" "new" (func $resp (param i32) (result i32)))
+  (import "fastly_http_body" "new" (func $body (param i32) (result i32)))
+  (import "fastly_http_resp" "send_downstream" (func $send (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (drop (call $resp (i32.const 0)))
+    (drop (call $body (i32.const 4)))
+    (drop (call $send (i32.load (i32.const 0)) (i32.load (i32.const 4)) (i32.const 0)))))
+END
     echo '{"name":"Ada"}' >user.json
     echo pixels >logo.png
     echo key >key.pem
@@ -48,6 +60,13 @@ try() {
         echo "$1: exit status $status"
         echo "$output${stderr-}"
         return 1
+    }
+}
+
+teardown() {
+    [ -z "${server-}" ] || {
+        kill "$server"
+        wait "$server" || :
     }
 }
 
@@ -66,9 +85,13 @@ try() {
     project
     local line count=0
     export EDGECTL
+    "$EDGECTL" serve --addr 127.0.0.1:0 --ready-file "$BATS_TEST_TMPDIR/url" --quiet \
+        >serve.log 2>&1 3>&- &
+    server=$!
+    wait_for 60 test -s "$BATS_TEST_TMPDIR/url"
     while read -r line; do
         case $line in
-        "edgectl dev"*) continue ;;    # tests/serve
+        "edgectl dev"* | "edgectl serve"*) continue ;;    # tests/serve, tests/provider
         *https://*) continue ;;        # a repository: tests/cli/init.bats
         "edgectl kv get"*) "$EDGECTL" kv put sessions user/1 --value Ada ;;
         "edgectl kv delete"*) "$EDGECTL" kv put sessions user/2 --value Bob ;;
@@ -76,6 +99,13 @@ try() {
             "$EDGECTL" kv put sessions user/3 --value Eve
             "$EDGECTL" kv export sessions >sessions.ndjson
             "$EDGECTL" kv delete sessions user/3
+            ;;
+        "edgectl rollback"*)
+            VERSION=$("$EDGECTL" versions --json | python3 -c \
+                'import json, sys; print(json.load(sys.stdin)[0]["id"])')
+            export VERSION
+            sed -i 's/"off"/"on"/' edge.yaml
+            "$EDGECTL" deploy
             ;;
         "edgectl config delete"*) "$EDGECTL" config put flags beta on ;;
         "edgectl config import"*) "$EDGECTL" config export flags >flags.ndjson ;;

@@ -79,3 +79,74 @@ load local
     expect_in "$stderr" "another edgectl serves"
     deploy
 }
+
+@test "a rollback brings code, config and secrets back as one" {
+    serve
+    deploy
+    first=$v
+    guest v2
+    sed -i 's/"off"/"on"/' edge.yaml
+    SHOP_TOKEN=two deploy
+    [ "$(page)" = "v2 beta=on token=two" ]
+    edgectl rollback --json
+    expect_status 0
+    [ "$(version)" = "$first" ]
+    [ "$(page)" = "v1 beta=off token=one" ]
+    edgectl rollback --json
+    expect_status 0
+    [ "$(page)" = "v2 beta=on token=two" ]
+    edgectl rollback "$first"
+    expect_status 0
+    [ "$(page)" = "v1 beta=off token=one" ]
+    edgectl rollback "$first"
+    expect_in "$output" "nothing to do"
+    edgectl rollback nosuch
+    expect_status 2
+}
+
+@test "a rollback without a journal goes to the version before" {
+    serve
+    deploy
+    guest v2
+    deploy
+    rm -r .edgectl
+    edgectl rollback
+    expect_status 0
+    [ "$(page)" = "v1 beta=off token=one" ]
+}
+
+@test "gc deletes what is old and has no traffic" {
+    serve
+    deploy
+    for n in 2 3 4; do
+        guest "v$n"
+        deploy
+    done
+    edgectl rollback "$v"
+    edgectl gc --keep 1 --dry-run
+    expect_status 0
+    expect_in "$output" "would delete version"
+    edgectl gc --keep 1 --json
+    expect_status 0
+    edgectl versions --json
+    [ "$(printf %s "$output" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')" = 2 ]
+    [ "$(page)" = "v4 beta=off token=one" ]
+}
+
+@test "destroy wants the name, and leaves nothing" {
+    serve
+    deploy
+    edgectl destroy
+    expect_status 2
+    expect_in "$stderr" "--confirm shop"
+    edgectl destroy --confirm other
+    expect_status 2
+    [ "$(page)" = "v1 beta=off token=one" ]
+    edgectl destroy --confirm shop
+    expect_status 0
+    edgectl versions
+    expect_status 2
+    [ "$(page -o /dev/null -w '%{http_code}')" = 503 ]
+    deploy
+    [ "$(page)" = "v1 beta=off token=one" ]
+}
