@@ -87,7 +87,7 @@ static int make(struct cli *cli, const struct bundle_args *args, const struct ma
 {
     cleanup(bundle_input_clear) struct bundle_input in = {0};
     cleanup(free_p) char *state_dir = state_dir_for(m, NULL);
-    int r = bundle_input_make(m, state_dir, &in, err);
+    int r = bundle_input_make(m, state_dir, NULL, &in, err);
     if (r < 0)
         return r;
     const struct bundle *b = in.bundle;

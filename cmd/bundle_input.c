@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "guest/table.h"
+#include "provider/provider.h"
 #include "world/secrets.h"
 #include "world/state.h"
 
@@ -44,11 +45,25 @@ void bundle_input_clear(struct bundle_input *in)
     *in = (struct bundle_input){0};
 }
 
-int bundle_input_make(const struct manifest *m, const char *state_dir, struct bundle_input *ret,
-                      struct err *err)
+/* Put at the target by itself: that value is meant, whatever is here. */
+static void prefer_noted(struct bundle_input *in, const struct journal *journal)
+{
+    for (size_t i = 0; journal && i < in->secret_count; i++) {
+        struct bundle_secret *s = &in->secrets[i];
+        s->digest = target_noted_secret(journal, s->store, s->key);
+        if (s->digest) {
+            secret_unref((struct secret *)s->value);
+            s->value = NULL;
+        }
+    }
+}
+
+int bundle_input_make(const struct manifest *m, const char *state_dir,
+                      const struct journal *journal, struct bundle_input *ret, struct err *err)
 {
     struct bundle_input in = {0};
     int r = find(m, state_dir, &in, err);
+    prefer_noted(&in, journal);
     struct bundle_options options = {
         .manifest = m, .secrets = in.secrets, .secret_count = in.secret_count,
         .support = guest_hostcall_support, .created_ms = clock_wall_ns() / 1000000,

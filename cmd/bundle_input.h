@@ -6,6 +6,8 @@
 
 #include "bundle/bundle.h"
 
+struct journal;
+
 struct bundle_input {
     struct bundle *bundle;
     struct bundle_secret *secrets;  /* of the manifest; value NULL: it has none here */
@@ -13,10 +15,12 @@ struct bundle_input {
     struct secrets *stores;
 };
 
-/* `state_dir`: where `edgectl secret put` keeps values. The errors are those of bundle_make;
+/* `state_dir`: where `edgectl secret put` keeps values. `journal` (may be NULL): of the target, for
+ * secrets that were put there by themselves; they win. The errors are those of bundle_make;
  * -ERR_CREDENTIALS when stored secrets cannot be opened. On failure nothing is to be cleared. */
 must_use int bundle_input_make(const struct manifest *m, const char *state_dir,
-                               struct bundle_input *ret, struct err *err);
+                               const struct journal *journal, struct bundle_input *ret,
+                               struct err *err);
 void bundle_input_clear(struct bundle_input *in);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include "cmd/local_config.h"
+#include "cmd/remote.h"
 
 struct args {
     const char *store;
@@ -11,6 +12,8 @@ struct args {
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_export(cli, (struct store_ref){STORE_CONFIG, args->store}, NULL, err);
     cleanup(local_config_close) struct local_config c = {0};
     cleanup(config_close_p) struct config *s = NULL;
     int r = local_config_open(cli, &c, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <string.h>
 #include "cmd/local_config.h"
+#include "cmd/remote.h"
+#include <string.h>
 
 struct args {
     const char *store;
@@ -12,6 +13,8 @@ struct args {
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_get(cli, (struct store_ref){STORE_CONFIG, args->store}, args->key, err);
     cleanup(local_config_close) struct local_config c = {0};
     cleanup(config_close_p) struct config *s = NULL;
     int r = local_config_open(cli, &c, err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "cmd/local_config.h"
+#include "cmd/remote.h"
 
 enum { PAIRS_MAX = 100000 };
 
@@ -73,6 +74,8 @@ static int read_all(struct import *im, const struct args *args, struct line_read
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_import(cli, (struct store_ref){STORE_CONFIG, args->store}, args->file, err);
     cleanup(local_config_close) struct local_config c = {0};
     cleanup(line_reader_close) struct line_reader lines = {0};
     cleanup(import_clear) struct import im = {0};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
-#include <string.h>
 #include "cmd/local_config.h"
+#include "cmd/remote.h"
+#include <string.h>
 
 struct args {
     const char *store;
@@ -26,6 +27,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     };
     const struct args *args = args_ptr;
     cleanup(local_config_close) struct local_config c = {0};
+    if (cli->target_given)
+        return remote_list(cli, (struct store_ref){STORE_CONFIG, args->store}, NULL, err);
     int r = local_config_open(cli, &c, err);
     if (r == 0 && args->store) {
         cleanup(config_close_p) struct config *s = NULL;

@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include "cmd/local_config.h"
+#include "cmd/remote.h"
 
 enum { VALUE_MAX_BYTES = 4 * 8000 };
 
@@ -12,11 +13,24 @@ struct args {
     const char *file;
 };
 
+static int put_remote(struct cli *cli, const struct args *args, struct err *err)
+{
+    cleanup(buf_clear) struct buf value = BUF_INIT(VALUE_MAX_BYTES);
+    int r = value_read(cli, &(struct value_source){args->value, args->file, true}, &value, err);
+    if (r == 0)
+        r = config_check(args->key, buf_str(&value), value.len, err);
+    struct entry e = {.key = (char *)args->key, .value = (char *)buf_str(&value),
+                      .len = value.len};
+    return r < 0 ? r : remote_put(cli, (struct store_ref){STORE_CONFIG, args->store}, &e, err);
+}
+
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
     cleanup(buf_clear) struct buf value = BUF_INIT(VALUE_MAX_BYTES);
     cleanup(local_config_close) struct local_config c = {0};
+    if (cli->target_given)
+        return put_remote(cli, args, err);
     int r = local_config_open(cli, &c, err);
     if (r == 0)
         r = local_state_declares(&c.state, STORE_CONFIG, args->store, err);

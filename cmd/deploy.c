@@ -168,7 +168,7 @@ static int deploy(struct cli *cli, const struct deploy_args *args, const char *t
     if (r == 0)
         r = build_now(cli, session.manifest, false, &built, err);
     if (r == 0)
-        r = bundle_input_make(session.manifest, session.state_dir, &in, err);
+        r = bundle_input_make(session.manifest, session.state_dir, session.journal, &in, err);
     if (r < 0)
         return r;
     warn_of(cli, in.bundle);

@@ -106,7 +106,8 @@ static void load_now(uv_work_t *work)
     if (l->r < 0)
         return;
     struct world *world;
-    l->r = world_open(l->manifest, o->state_dir, o->kv, o->cache, &world, &l->err);
+    struct world_dirs dirs = {o->state_dir, o->state_dir};
+    l->r = world_open(l->manifest, &dirs, o->kv, o->cache, &world, &l->err);
     if (l->r < 0)
         module_unref(module);
     else

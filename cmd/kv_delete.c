@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include "cmd/local_state.h"
+#include "cmd/remote.h"
 
 struct args {
     const char *store;
@@ -15,6 +16,9 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     cleanup(local_kv_close) struct local_kv kv = {0};
     if (args->keys.count == 0)
         return err_set(err, ERR_USAGE, "which key? 'edgectl kv delete STORE KEY...'");
+    if (cli->target_given)
+        return remote_delete(cli, (struct store_ref){STORE_KV, args->store}, args->keys.items,
+                             args->keys.count, err);
     int r = local_kv_open(cli, &kv, err);
     if (r < 0)
         return r;

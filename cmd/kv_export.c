@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "cmd/local_state.h"
+#include "cmd/remote.h"
 #include "world/kv_record.h"
 
 struct args {
@@ -29,6 +30,8 @@ static int export_page(struct cli *cli, struct local_kv *kv, const char *store,
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_export(cli, (struct store_ref){STORE_KV, args->store}, args->prefix, err);
     cleanup(local_kv_close) struct local_kv kv = {0};
     int r = local_kv_open(cli, &kv, err);
     if (r == 0)

@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include "cmd/local_state.h"
+#include "cmd/remote.h"
 #include "world/kv_record.h"
 
 struct args {
@@ -12,6 +13,8 @@ struct args {
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_get(cli, (struct store_ref){STORE_KV, args->store}, args->key, err);
     cleanup(local_kv_close) struct local_kv kv = {0};
     int r = local_kv_open(cli, &kv, err);
     if (r < 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "cmd/local_state.h"
+#include "cmd/remote.h"
 #include "world/kv_record.h"
 
 enum { BATCH_MAX = 1000, BATCH_MAX_BYTES = 32 << 20 };
@@ -108,6 +109,8 @@ static void import_close(struct import **im)
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_import(cli, (struct store_ref){STORE_KV, args->store}, args->file, err);
     cleanup(import_close) struct import *im = xnew(struct import);
     im->cli = cli;
     int r = local_kv_open(cli, &im->kv, err);

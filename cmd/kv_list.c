@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "cmd/local_state.h"
+#include "cmd/remote.h"
 #include "world/kv_record.h"
 
 struct args {
@@ -102,6 +103,8 @@ static int list_keys(struct cli *cli, struct local_kv *kv, const struct args *ar
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
+    if (cli->target_given)
+        return remote_list(cli, (struct store_ref){STORE_KV, args->store}, args->prefix, err);
     cleanup(local_kv_close) struct local_kv kv = {0};
     int r = local_kv_open(cli, &kv, err);
     if (r < 0)

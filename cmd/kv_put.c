@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "cmd/local_state.h"
+#include "cmd/remote.h"
 
 struct args {
     const char *store;
@@ -43,6 +45,20 @@ static int take_generation(const char *text, struct kv_put *put, struct err *err
     return 0;
 }
 
+static int put_remote(struct cli *cli, const struct args *args, struct err *err)
+{
+    cleanup(buf_clear) struct buf value = BUF_INIT(KV_VALUE_MAX);
+    if (args->generation || mode_named(args->mode) != KV_OVERWRITE)
+        return err_set(err, ERR_USAGE, "--mode and --generation are for this machine's data");
+    int r = value_read(cli, &(struct value_source){args->value, args->file, false}, &value, err);
+    struct entry e = {
+        .key = (char *)args->key, .value = (char *)buf_str(&value), .len = value.len,
+        .metadata = (char *)args->metadata,
+        .expires_ms = args->ttl ? clock_wall_ns() / 1000000 + args->ttl * INT64_C(1000) : 0,
+    };
+    return r < 0 ? r : remote_put(cli, (struct store_ref){STORE_KV, args->store}, &e, err);
+}
+
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
@@ -57,6 +73,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
         return err_set(err, ERR_USAGE, "'%.256s' is not a valid key", args->key);
     if (put.metadata_len > KV_METADATA_MAX)
         return err_set(err, ERR_LIMIT, "metadata has at most %d bytes", KV_METADATA_MAX);
+    if (cli->target_given)
+        return put_remote(cli, args, err);
     int r = take_generation(args->generation, &put, err);
     if (r == 0)
         r = local_kv_open(cli, &kv, err);

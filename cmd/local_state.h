@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "manifest/manifest.h"
+#include "provider/provider.h"
 #include "world/kv.h"
 
 struct local_state {
@@ -19,7 +20,6 @@ struct local_state {
 must_use int local_state_open(struct cli *cli, struct local_state *ret_state, struct err *err);
 void local_state_clear(struct local_state *s);
 
-enum store_kind { STORE_KV, STORE_CONFIG, STORE_SECRET };
 
 /* -ERR_USAGE if there is a manifest that does not declare that store: what is written to it could
  * never be read by the app. */

@@ -57,6 +57,9 @@ static int dispatch(struct cli *cli, int argc, char **argv, struct err *err)
 {
     void *args = NULL;
     int r = cli_parse(cli, argc, argv, &args, err);
+    cli->target_given = cli->target != NULL;
+    if (!cli->target)
+        cli->target = "local";
     output_mode_set(cli->out, (struct output_mode){
         .json = cli->json, .quiet = cli->quiet, .verbose = cli->verbose});
     if (r < 0)
@@ -82,7 +85,7 @@ void cmd_exit_now(struct cli *cli, int r)
 int main(int argc, char **argv)
 {
     set_up_process();
-    struct cli cli = {.table = &table, .dir = ".", .target = "local"};
+    struct cli cli = {.table = &table, .dir = "."};
     struct err err = {0}, late = {0};
     cli.out = output_new(stdout, stderr, (struct output_mode){0});
     int r = dispatch(&cli, argc, argv, &err);

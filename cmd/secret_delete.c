@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
+#include "cmd/remote.h"
 #include "cmd/secret_name.h"
 #include "world/secrets.h"
 
@@ -14,11 +15,14 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     const struct args *args = args_ptr;
     cleanup(local_state_clear) struct local_state state = {0};
     struct secret_name name;
-    int r = local_state_open(cli, &state, err);
+    int r = cli->target_given ? secret_remote_names(cli, &state, err)
+                              : local_state_open(cli, &state, err);
     if (r < 0)
         return r;
     /* What lies in a store that is not declared (any more) can be deleted too. */
     (void)!secret_name_find(&state, args->name, args->key, &name, NULL);
+    if (cli->target_given)
+        return remote_delete(cli, (struct store_ref){STORE_SECRET, name.store}, &name.key, 1, err);
     r = secrets_delete(state.dir, name.store, name.key, err);
     if (r == 0) {
         r = err_set(err, ERR_FAILURE, "no secret '%s' of store '%s' is stored here", name.key,

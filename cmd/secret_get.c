@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include <string.h>
+#include "cmd/remote.h"
 #include "cmd/secret_name.h"
 #include "world/secrets.h"
 
@@ -43,6 +44,12 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     cleanup(secrets_close_p) struct secrets *secrets = NULL;
     struct secret_name name;
     struct search search = {.name = &name};
+    if (cli->target_given) {
+        int told = err_set(err, ERR_USAGE, "the value of a secret cannot be read back from '%s'",
+                           cli->target);
+        err_hint(err, "its digest: edgectl secret list --target %s", cli->target);
+        return told;
+    }
     int r = local_state_open(cli, &state, err);
     if (r == 0)
         r = secret_name_find(&state, args->name, args->key, &name, err);

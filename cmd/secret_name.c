@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/secret_name.h"
 
+#include "cmd/cmd.h"
+
 int secret_name_find(const struct local_state *s, const char *first, const char *second,
                      struct secret_name *ret_name, struct err *err)
 {
@@ -13,4 +15,13 @@ int secret_name_find(const struct local_state *s, const char *first, const char 
         name.store = m->secrets[0].name;
     *ret_name = name;
     return local_state_declares(s, STORE_SECRET, name.store, err);
+}
+
+int secret_remote_names(struct cli *cli, struct local_state *ret_state, struct err *err)
+{
+    struct local_state s = {.declared = true};
+    int r = cmd_load_manifest(cli, &s.manifest, err);
+    if (r == 0)
+        *ret_state = s;
+    return r;
 }

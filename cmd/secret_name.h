@@ -14,4 +14,7 @@ struct secret_name {
 must_use int secret_name_find(const struct local_state *s, const char *first, const char *second,
                               struct secret_name *ret_name, struct err *err);
 
+/* The names that a manifest gives with --target, in place of local_state_open. */
+must_use int secret_remote_names(struct cli *cli, struct local_state *ret_state, struct err *err);
+
 #endif

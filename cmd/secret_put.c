@@ -7,6 +7,7 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include "cmd/remote.h"
 #include "cmd/secret_name.h"
 #include "world/secrets.h"
 
@@ -96,12 +97,16 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     cleanup(local_state_clear) struct local_state state = {0};
     cleanup(secret_unref_p) struct secret *value = NULL;
     struct secret_name name;
-    int r = local_state_open(cli, &state, err);
+    int r = cli->target_given ? secret_remote_names(cli, &state, err)
+                              : local_state_open(cli, &state, err);
     if (r == 0)
         r = secret_name_find(&state, args->name, args->key, &name, err);
     if (r == 0)
         r = read_value(cli, args, name.key, &value, err);
-    if (r == 0)
+    if (r == 0 && cli->target_given)
+        r = remote_put(cli, (struct store_ref){STORE_SECRET, name.store},
+                       &(struct entry){.key = (char *)name.key, .secret = value}, err);
+    else if (r == 0)
         r = secrets_put(state.dir, name.store, name.key, value, err);
     if (r == 0)
         out_note(cli->out, "secret %s stored, %zu bytes", name.key, secret_len(value));

@@ -62,7 +62,7 @@ static int start(struct serve *s, const struct serve_args *args, const char *sta
         return r;
     struct shelf_options shelf = {
         .state_dir = state_dir, .engine = s->host.engine, .server = s->host.server,
-        .kv = s->host.kv, .cache = s->host.cache, .host = s->host.name,
+        .kv = s->host.kv, .host = s->host.name,
         .ca_pem = s->host.ca_pem, .any_host = true,
     };
     r = shelf_open(&shelf, &s->shelf, err);
@@ -70,7 +70,7 @@ static int start(struct serve *s, const struct serve_args *args, const char *sta
         return r;
     struct admin_options admin = {
         .state_dir = state_dir, .kind = "serve", .shelf = s->shelf, .server = s->host.server,
-        .kv = s->host.kv, .cache = s->host.cache,
+        .kv = s->host.kv,
     };
     r = admin_start(&admin, &s->admin, err);
     if (r == 0 && args->ready_file)
@@ -82,6 +82,7 @@ static void stop(struct serve *s)
 {
     admin_stop(s->admin);
     host_stop(&s->host);
+    admin_close(s->admin);
     shelf_close(s->shelf);
     host_close(&s->host);
     dev_log_free(s->log);

@@ -175,13 +175,15 @@ static void bind_secret(struct making *mk, const struct bundle_secret *s)
     char *name = has_host(mk) ? variable(mk->b, "SECRET", flat ? NULL : s->store, s->key)
                               : xstrdup(s->key);
     struct bundle_binding *b = add(mk->b, "secret", s->store, s->key, name, remote);
-    if (s->value)
+    if (s->digest)
+        snprintf(b->digest, sizeof b->digest, "%s", s->digest);
+    else if (s->value)
         secret_print(s->value, s->store, s->key, b->digest);
     /* Values cannot be read back, so each lives under a name that tells which one it is. */
     if (mk->target->provider == PROVIDER_AWS && !remote)
         b->remote = xasprintf("/edgectl/%s/%s/%s/%.16s", mk->m->name, s->store, s->key,
                               *b->digest ? b->digest : "unset");
-    if (!s->value)
+    if (!*b->digest)
         bundle_note(mk->b, "set it before the app is deployed",
                     "secret '%s' of store '%s' has no value here", s->key, s->store);
 }

@@ -67,6 +67,8 @@ struct bundle {
 struct bundle_secret {
     const char *store, *key;
     const struct secret *value;     /* NULL: it has none here */
+    const char *digest;             /* of a value that is at the target already, in place of one
+                                     * here (secret_print); NULL: there is none */
 };
 
 /* Whether guests find an imported function on a provider's network. */

@@ -181,6 +181,7 @@ struct cli {
     const char *dir;                /* -C: already the working directory when `run` is called */
     const char *manifest_file;      /* --manifest, or NULL */
     const char *target;             /* --target, "local" by default */
+    bool target_given;              /* it was */
     const char *state_dir;          /* --state, or NULL: beside the manifest (world/state.h) */
     bool verbose, quiet, json, no_input, help, version;
 };

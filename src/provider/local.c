@@ -139,6 +139,28 @@ int local_call_raw(struct local *l, const char *method, const char *path,
     return r;
 }
 
+int local_stream(struct local *l, const char *path, api_data_fn *data, void *env, struct err *err)
+{
+    struct api_request request = {.method = "GET", .path = path, .once = true, .data = data,
+                                  .data_env = env};
+    struct api_response response = {0};
+    int r = l->api ? 0 : connect_api(l, err);
+    if (r < 0)
+        return r;
+    struct api_call *call = api_start(l->api, &request);
+    while (!api_is_done(call) && !target_interrupted(&l->target) && api_step(l->api, 200))
+        continue;
+    if (!api_is_done(call)) {
+        api_cancel(call);
+        return 0;
+    }
+    r = api_wait(call, &response, err);
+    if (r == 0 && (response.status < 200 || response.status > 299))
+        r = server_error(&response, err);
+    api_response_clear(&response);
+    return r;
+}
+
 int local_call(struct local *l, const char *method, const char *path, struct api_body *body,
                json_t **ret_json, struct err *err)
 {
@@ -422,7 +444,7 @@ const struct provider provider_local = {
         .split = SPLIT_ANY, .min_bp = 1, .max_bp = 9999, .step_bp = 1, .sticky = STICKY_CLIENT,
         .upload_without_traffic = true, .probe = true, .versions = true, .metrics = true,
         .latency = true, .kv = true, .config = true, .secrets = true, .logs = true, .purge = true,
-        .notes = true, .cas = true,
+        .config_live = true, .notes = true, .cas = true,
     },
     .variables = variables,
     .open = local_open,
@@ -434,6 +456,12 @@ const struct provider provider_local = {
     .set_split = local_set_split,
     .probe = local_probe,
     .metrics = local_metrics,
+    .tail = local_tail,
+    .purge = local_purge,
+    .list = local_list,
+    .get = local_get,
+    .put = local_put,
+    .remove = local_remove,
     .put_note = local_put_note,
     .get_note = local_get_note,
     .gc = local_gc,

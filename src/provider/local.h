@@ -32,6 +32,21 @@ must_use int local_call_raw(struct local *l, const char *method, const char *pat
 /* The app as the server has it: 1 or 0. */
 must_use int local_app(struct local *l, json_t **ret, struct err *err);
 
+/* GET a body that comes in pieces, until `data` says that it is enough, the server ends it, or the
+ * user interrupts. */
+must_use int local_stream(struct local *l, const char *path, api_data_fn *data, void *env,
+                          struct err *err);
+
+int local_list(struct target *t, struct store_ref store, const char *prefix, entry_fn *fn,
+               void *env, struct err *err);
+int local_get(struct target *t, struct store_ref store, const char *key, struct buf *value,
+              struct entry *ret, struct err *err);
+int local_put(struct target *t, struct store_ref store, const struct entry *entries, size_t count,
+              struct err *err);
+int local_remove(struct target *t, struct store_ref store, const char *const *keys, size_t count,
+                 struct err *err);
+int local_purge(struct target *t, const char *key, bool soft, struct err *err);
+int local_tail(struct target *t, const char *version, log_fn *fn, void *env, struct err *err);
 int local_plan(struct target *t, struct shipment *s, struct steps *ret, struct err *err);
 int local_gc(struct target *t, const struct gc_options *o, struct steps *ret, struct err *err);
 int local_destroy(struct target *t, struct steps *ret, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "provider/journal.h"
 
 static const struct provider *const all[] = {
 #define PROVIDER(name) &provider_##name,
@@ -47,6 +48,19 @@ void target_fini(struct target *t)
 bool target_interrupted(const struct target *t)
 {
     return t->o.interrupted && atomic_load(t->o.interrupted);
+}
+
+int target_note_secret(struct target *t, const char *store, const char *key, const char *digest,
+                       struct err *err)
+{
+    cleanup(free_p) char *fact = xasprintf("secret/%s/%s", store, key);
+    return journal_set_fact(t->o.journal, fact, digest, err);
+}
+
+const char *target_noted_secret(const struct journal *j, const char *store, const char *key)
+{
+    cleanup(free_p) char *fact = xasprintf("secret/%s/%s", store, key);
+    return journal_fact(j, fact);
 }
 
 struct step *steps_add(struct steps *s, enum step_verb verb, char *id, char *text,

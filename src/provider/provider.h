@@ -322,6 +322,13 @@ void target_init(struct target *t, const struct provider *p, const struct target
 void target_fini(struct target *t);
 bool target_interrupted(const struct target *t);
 
+/* For put and remove of STORE_SECRET: remember which value a secret has from now on (its digest, as
+ * secret_print has it; NULL = none), for the next release. */
+must_use int target_note_secret(struct target *t, const char *store, const char *key,
+                                const char *digest, struct err *err);
+/* What was noted last; NULL if nothing. */
+const char *target_noted_secret(const struct journal *j, const char *store, const char *key);
+
 void identity_clear(struct identity *i);
 void version_list_clear(struct version_list *l);
 /* Appends a zeroed version. */

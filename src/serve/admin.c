@@ -237,6 +237,21 @@ static bool authorized(const struct admin *a, const struct exchange *ex)
     return differ == 0;
 }
 
+static bool is_logs(const struct admin_call *c)
+{
+    return c->part_count == 3 && strcmp(c->parts[0], "apps") == 0 &&
+           strcmp(c->parts[2], "logs") == 0 && admin_is(c, "GET");
+}
+
+static void answer_logs(struct admin_call *c)
+{
+    cleanup(free_p) char *version = admin_query(c, "version");
+    struct response_head head = {.status = 200, .headers = &c->headers};
+    headers_set_str(&c->headers, "content-type", "application/x-ndjson");
+    exchange_respond(c->ex, &head, admin_logs_listen(c->admin->logs, c->parts[1], version));
+    call_free(c);
+}
+
 static void on_request(void *env, struct exchange *ex)
 {
     struct admin *a = env;
@@ -256,6 +271,10 @@ static void on_request(void *env, struct exchange *ex)
     if (is_blob_upload(c) && open_blob(c, &err) < 0) {
         fail(c, &err);
         respond(c);
+        return;
+    }
+    if (is_logs(c)) {
+        answer_logs(c);
         return;
     }
     body_on_readable(ex->body, on_body, c);
@@ -342,6 +361,7 @@ static void thread_main(void *arg)
 
 static void admin_free(struct admin *a)
 {
+    admin_logs_free(a->logs);
     loop_free(a->loop);
     free(a->socket);
     free(a->token);
@@ -375,6 +395,7 @@ static void begin_stop(void *env)
 {
     struct admin *a = env;
     timer_stop(&a->mark);
+    admin_logs_end(a->logs);
     listener_close(a->listener, GRACE_NS, on_closed, a);
 }
 
@@ -383,6 +404,7 @@ int admin_start(const struct admin_options *options, struct admin **ret, struct 
     struct admin *a = xnew(struct admin);
     a->o = *options;
     a->loop = loop_new();
+    a->logs = admin_logs_new(options->server, a->loop);
     a->socket = state_socket_path(options->state_dir);
     a->started_ms = clock_wall_ns() / 1000000;
     int r = open_socket(a, err);
@@ -406,5 +428,10 @@ void admin_stop(struct admin *a)
     loop_post(a->loop, begin_stop, a);
     uv_thread_join(&a->thread);
     unlink(a->socket);
-    admin_free(a);
+}
+
+void admin_close(struct admin *a)
+{
+    if (a)
+        admin_free(a);
 }

@@ -19,7 +19,10 @@
  *     POST   /v1/apps/A/purge                        {"key": text or absent, "soft": bool}
  *     GET PUT DELETE /v1/apps/A/notes/KEY
  *     GET    /v1/apps/A/kv/STORE?prefix=P&after=K    {"keys": [...], "more": bool}
- *     GET PUT DELETE /v1/apps/A/kv/STORE/KEY         bytes; metadata and expiry in headers
+ *     POST   /v1/apps/A/kv/STORE                     records of world/kv_record.h, one a line
+ *     GET DELETE /v1/apps/A/kv/STORE/KEY             a record
+ *     GET    /v1/apps/A/config/STORE                 {KEY: {"value", "override": bool}}
+ *     PUT DELETE /v1/apps/A/config/STORE/KEY         text, which overrides that of every version
  *
  * Failures are {"error": {"code", "message", "hint"}} with the codes of base/err.def. */
 #ifndef EDGECTL_SERVE_ADMIN_H
@@ -36,13 +39,13 @@ struct admin_options {
     struct shelf *shelf;            /* these are borrowed, and outlive it */
     struct server *server;
     struct kv_db *kv;
-    struct core_cache *cache;
 };
 
 /* Makes the token and the socket, and answers on a thread of its own. -ERR_DRIFT: another server
  * answers on that socket. */
 must_use int admin_start(const struct admin_options *options, struct admin **ret, struct err *err);
-/* NULL is allowed. */
+/* Answers nobody any more; then, after server_stop, admin_close. NULL is allowed for both. */
 void admin_stop(struct admin *a);
+void admin_close(struct admin *a);
 
 #endif

@@ -192,5 +192,7 @@ int admin_handle(struct admin_call *c, struct err *err)
         if (c->part_count >= below_app[i].min && c->part_count <= below_app[i].max &&
             strcmp(c->parts[2], below_app[i].name) == 0)
             return below_app[i].fn(c, err);
+    if (strcmp(c->parts[0], "apps") == 0 && c->part_count >= 3)
+        return admin_handle_data(c, err);
     return err_set(err, ERR_USAGE, "there is no such address");
 }

@@ -7,6 +7,7 @@
 #include <uv.h>
 #include "base/buf.h"
 #include "serve/admin.h"
+#include "serve/admin_logs.h"
 #include "serve/listener.h"
 
 enum { ADMIN_BODY_MAX = 34 << 20, ADMIN_PARTS = 8 };
@@ -19,6 +20,7 @@ struct admin {
     uv_thread_t thread;
     bool closed;                    /* no connection is left */
     int at_work;                    /* calls on threads of the pool */
+    struct admin_logs *logs;
     struct timer mark;
     int64_t started_ms;
 };

@@ -17,6 +17,7 @@ struct server {
     unsigned worker_count;
     int max_requests;
     unsigned max_queue;
+    _Atomic(const struct server_tap *) tap;
     atomic_int active;              /* guests at work, on all workers */
     atomic_ullong waiting;          /* bit i: worker i has guests that wait for another request */
     uv_rwlock_t lock;               /* of the four below */

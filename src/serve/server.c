@@ -53,6 +53,11 @@ void server_set_sites(struct server *s, struct sites *sites)
     sites_unref(old);
 }
 
+void server_set_tap(struct server *s, const struct server_tap *tap)
+{
+    atomic_store(&s->tap, tap);
+}
+
 void server_set_notice(struct server *s, const char *title, const char *detail)
 {
     uv_rwlock_wrlock(&s->lock);

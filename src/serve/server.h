@@ -59,6 +59,16 @@ unsigned server_workers(const struct server *s);
 /* Apps that were deployed: they get the requests for their hosts, all else goes to the app above.
  * Takes over the reference. Any thread. */
 void server_set_sites(struct server *s, struct sites *sites);
+/* A second one who is told of requests, and of messages of guests, to what was deployed. Called on
+ * any worker's thread, also at the same time. */
+struct server_tap {
+    void (*request)(void *env, const struct deployment *d, const struct server_request *r);
+    void (*log)(void *env, const struct deployment *d, const char *endpoint, const char *text,
+                size_t len);
+    void *env;
+};
+/* Until server_stop; NULL: nobody any more (a call may still be under way). Any thread. */
+void server_set_tap(struct server *s, const struct server_tap *tap);
 /* What is wrong: a page with this title and text is the answer while there is no app; with one,
  * only to a browser's navigation, so that whoever edits sees it while all else runs on the last
  * good version. NULL title clears it. Any thread; copied. */

@@ -13,7 +13,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "serve/shelf_internal.h"
+#include "world/core_cache.h"
 #include "world/kv.h"
+
+enum { CACHE_BYTES = 64 << 20 };
 
 static int64_t now_ms(void)
 {
@@ -497,6 +500,49 @@ int shelf_metrics(struct shelf *s, const char *app, const char *version, int64_t
     return r;
 }
 
+/* --- what apps have for themselves --- */
+
+struct core_cache *shelf_cache(struct shelf *s, const char *app)
+{
+    struct core_cache *cache = NULL;
+    uv_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->cache_count; i++)
+        if (strcmp(s->caches[i].app, app) == 0)
+            cache = s->caches[i].cache;
+    if (!cache) {
+        cache = core_cache_new(CACHE_BYTES);
+        s->caches = xreallocarray(s->caches, s->cache_count + 1, sizeof *s->caches);
+        s->caches[s->cache_count++] = (struct shelf_cache){xstrdup(app), cache};
+    }
+    uv_mutex_unlock(&s->lock);
+    return cache;
+}
+
+char *shelf_config_dir(struct shelf *s, const char *app)
+{
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    char *dir = a ? xasprintf("%s/config", a->dir) : NULL;
+    uv_mutex_unlock(&s->lock);
+    return dir;
+}
+
+struct deployment *shelf_stable(struct shelf *s, const char *app)
+{
+    struct deployment *d = NULL;
+    uv_mutex_lock(&s->lock);
+    struct shelf_app *a = shelf_find(s, app);
+    for (int i = 0; a && i < a->arm_count; i++) {
+        struct shelf_version *v = shelf_find_version(a, a->arms[i].version);
+        if (v && v->deployment && (!d || a->arms[i].bp > SITE_WHOLE / 2)) {
+            deployment_unref(d);
+            d = deployment_ref(v->deployment);
+        }
+    }
+    uv_mutex_unlock(&s->lock);
+    return d;
+}
+
 /* --- life --- */
 
 static int read_app(struct shelf *s, const char *name, struct err *err)
@@ -586,6 +632,11 @@ void shelf_close(struct shelf *s)
     for (size_t i = 0; i < s->count; i++)
         app_free(s->apps[i]);
     free(s->apps);
+    for (size_t i = 0; i < s->cache_count; i++) {
+        free(s->caches[i].app);
+        core_cache_free(s->caches[i].cache);
+    }
+    free(s->caches);
     uv_mutex_destroy(&s->lock);
     free(s);
 }

@@ -21,6 +21,7 @@
 #include "wasm/engine.h"
 
 struct core_cache;
+struct deployment;
 struct kv_db;
 struct shelf;
 
@@ -28,10 +29,9 @@ enum { SHELF_KEEP = 100 };          /* versions of an app; older ones go when on
 
 struct shelf_options {
     const char *state_dir;
-    struct engine *engine;          /* these four are borrowed, and outlive the shelf */
+    struct engine *engine;          /* these three are borrowed, and outlive the shelf */
     struct server *server;
     struct kv_db *kv;
-    struct core_cache *cache;
     const char *host;               /* where the server is reached: for backends that are paths */
     const char *ca_pem;
     bool any_host;                  /* a single app answers whatever the host */
@@ -77,6 +77,12 @@ must_use int shelf_set_split(struct shelf *s, const char *app, const json_t *wan
                              json_t **ret_split, struct err *err);
 must_use int shelf_metrics(struct shelf *s, const char *app, const char *version, int64_t since_ms,
                            json_t **ret, struct err *err);
+/* The app's cache, which no other sees; made at the first call, kept until shelf_close. */
+struct core_cache *shelf_cache(struct shelf *s, const char *app);
+/* Folder of the app's config overrides. NULL when there is no such app; freed by the caller. */
+char *shelf_config_dir(struct shelf *s, const char *app);
+/* What has most of the traffic, with a reference; NULL when nothing has. */
+struct deployment *shelf_stable(struct shelf *s, const char *app);
 /* text NULL removes it. */
 must_use int shelf_put_note(struct shelf *s, const char *app, const char *key, const char *text,
                             struct err *err);
@@ -85,11 +91,5 @@ json_t *shelf_note(struct shelf *s, const char *app, const char *key);
 /* The first host under which the app is reached; NULL when there is no such app. Freed by the
  * caller. */
 char *shelf_host(struct shelf *s, const char *app);
-
-/* In shelf_version.c: from a folder to something that takes requests. `fresh`: it was just made, so
- * that its KV seeds are applied. */
-must_use int shelf_load_version(const struct shelf_options *o, const char *app, const char *id,
-                                const char *dir, bool fresh, struct deployment **ret,
-                                struct err *err);
 
 #endif

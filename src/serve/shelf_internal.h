@@ -34,9 +34,16 @@ struct shelf_app {
     char *changed_by;
 };
 
+struct shelf_cache {
+    char *app;
+    struct core_cache *cache;
+};
+
 struct shelf {
     struct shelf_options o;
     uv_mutex_t lock;                /* of all below */
+    struct shelf_cache *caches;
+    size_t cache_count;
     struct shelf_app **apps;
     size_t count;
     uv_thread_t loader;             /* loads what has no traffic */
@@ -56,6 +63,11 @@ json_t *shelf_version_json(const struct shelf_app *a, const struct shelf_version
 must_use int shelf_save(const struct shelf_app *a, struct err *err);
 /* Give the server what stands here now. */
 void shelf_publish(struct shelf *s);
+
+/* In shelf_version.c: from a folder to something that takes requests. `fresh`: it was just made, so
+ * that its KV seeds are applied. Without the lock: it may compile. */
+must_use int shelf_load_version(struct shelf *s, const char *app, const char *id, const char *dir,
+                                bool fresh, struct deployment **ret, struct err *err);
 
 /* In shelf_make.c: */
 /* Delete version folders that app.json does not name: a killed server has left them. */

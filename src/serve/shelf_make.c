@@ -258,6 +258,7 @@ static json_t *kept_spec(const json_t *spec, int64_t number)
     static const char *const keys[] = {"id", "release", "message", "revision", "by"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         copy_text(kept, spec, keys[i]);
+    json_object_set(kept, "secrets", json_object_get(spec, "secrets"));
     return kept;
 }
 
@@ -353,7 +354,7 @@ static int make_version(struct shelf *s, const char *app, const char *app_dir, c
     if (r == 0)
         r = copy_secrets(s, app, json_object_get(spec, "secrets"), beside, err);
     if (r == 0)
-        r = shelf_load_version(&s->o, app, id, beside, true, &d, err);
+        r = shelf_load_version(s, app, id, beside, true, &d, err);
     if (r == 0)
         r = sync_dir(beside, err);
     if (r == 0) {
@@ -471,7 +472,7 @@ static void load_one(struct shelf *s, const char *app, const char *id)
     cleanup(free_p) char *dir = xasprintf("%s/apps/%s/versions/%s", s->o.state_dir, app, id);
     struct deployment *d = NULL;
     struct err err = {0};
-    int r = shelf_load_version(&s->o, app, id, dir, false, &d, &err);
+    int r = shelf_load_version(s, app, id, dir, false, &d, &err);
     uv_mutex_lock(&s->lock);
     struct shelf_app *a = shelf_find(s, app);
     struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
-#include "serve/shelf.h"
+#include "serve/shelf_internal.h"
 #include "world/world.h"
 
 enum { MODULE_MAX = 1 << 30 };
@@ -37,10 +37,13 @@ static void settle_stores(struct manifest *m, const char *app, bool fresh)
     }
 }
 
-int shelf_load_version(const struct shelf_options *o, const char *app, const char *id,
-                       const char *dir, bool fresh, struct deployment **ret, struct err *err)
+int shelf_load_version(struct shelf *s, const char *app, const char *id, const char *dir,
+                       bool fresh, struct deployment **ret, struct err *err)
 {
+    const struct shelf_options *o = &s->o;
     cleanup(free_p) char *path = xasprintf("%s/app.wasm", dir);
+    cleanup(free_p) char *config = xasprintf("%s/apps/%s/config", o->state_dir, app);
+    struct world_dirs dirs = {.config = config, .secrets = dir};
     cleanup(free_p) char *bytes = NULL;
     size_t len;
     struct manifest *m = NULL;
@@ -56,12 +59,12 @@ int shelf_load_version(const struct shelf_options *o, const char *app, const cha
     struct module_report report;
     r = module_load(o->engine, path, TAKE(bytes), len, &module, &report, err);
     if (r == 0)
-        r = world_open(m, dir, o->kv, o->cache, &world, err);
+        r = world_open(m, &dirs, o->kv, shelf_cache(s, app), &world, err);
     if (r < 0) {
         module_unref(module);
         manifest_unref(m);
         return r;
     }
-    *ret = deployment_new(id, guest_app_new(module, m, world), server_workers(o->server));
+    *ret = deployment_new(app, id, guest_app_new(module, m, world), server_workers(o->server));
     return 0;
 }

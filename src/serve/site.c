@@ -12,11 +12,13 @@
 
 /* --- life --- */
 
-struct deployment *deployment_new(const char *id, struct guest_app *app, unsigned workers)
+struct deployment *deployment_new(const char *site, const char *id, struct guest_app *app,
+                                  unsigned workers)
 {
     struct deployment *d = xnew(struct deployment);
     atomic_init(&d->refs, 1);
     snprintf(d->id, sizeof d->id, "%s", id);
+    d->site = xstrdup(site);
     d->app = app;
     d->tally = tally_new(workers, clock_wall_ns() / 1000000);
     return d;
@@ -34,6 +36,7 @@ void deployment_unref(struct deployment *d)
         return;
     guest_app_unref(d->app);
     tally_free(d->tally);
+    free(d->site);
     free(d);
 }
 

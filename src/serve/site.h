@@ -18,12 +18,14 @@ enum { SITE_ID_MAX = 64, SITE_ARMS = 2, SITE_WHOLE = 10000 };
 struct deployment {
     atomic_int refs;
     char id[SITE_ID_MAX];
+    char *site;                     /* name of its app */
     struct guest_app *app;
     struct tally *tally;
 };
 
 /* Takes over the reference to `app`. One reference for the caller. */
-struct deployment *deployment_new(const char *id, struct guest_app *app, unsigned workers);
+struct deployment *deployment_new(const char *site, const char *id, struct guest_app *app,
+                                  unsigned workers);
 struct deployment *deployment_ref(struct deployment *d);
 /* NULL is allowed. */
 void deployment_unref(struct deployment *d);

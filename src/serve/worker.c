@@ -74,6 +74,9 @@ static void job_settle(struct job *j)
     count(j, r.took_ns);
     if (watch->request)
         watch->request(watch->env, j->worker->index, &r);
+    const struct server_tap *tap = atomic_load(&j->worker->server->tap);
+    if (tap && j->pick.deployment)
+        tap->request(tap->env, j->pick.deployment, &r);
     free(j->outcome.backtrace);
     guest_app_unref(j->app);
     deployment_unref(j->pick.deployment);
@@ -310,11 +313,14 @@ static void on_request(void *env, struct exchange *ex)
 
 static void on_log(void *env, struct guest *g, const char *endpoint, const char *text, size_t len)
 {
-    (void)g;
     struct worker *w = env;
     const struct server_watch *watch = &w->server->options.watch;
+    const struct server_tap *tap = atomic_load(&w->server->tap);
     if (watch->log)
         watch->log(watch->env, w->index, endpoint, text, len);
+    const struct job *j = tap ? guest_exchange(g)->handler_data : NULL;
+    if (j && j->pick.deployment)
+        tap->log(tap->env, j->pick.deployment, endpoint, text, len);
 }
 
 static void on_unsupported(void *env, const char *module, const char *name)

@@ -356,6 +356,7 @@ bool cache_surrogate_valid(const char *key, size_t len)
     return true;
 }
 
+/* `wanted` NULL: whatever its keys are. */
 static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const char *wanted,
                           bool soft)
 {
@@ -363,7 +364,7 @@ static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const cha
     for (struct cache_variant *v = e->variants, *next; v; v = next) {
         next = v->next;
         struct cache_object *o = cache_variant_object(c, v);
-        if (!o || !o->surrogates || !strstr(o->surrogates, wanted))
+        if (!o || (wanted && (!o->surrogates || !strstr(o->surrogates, wanted))))
             continue;
         count++;
         if (soft) {
@@ -376,10 +377,8 @@ static size_t purge_entry(struct core_cache *c, struct cache_entry *e, const cha
     return count;
 }
 
-size_t core_cache_purge(struct core_cache *c, const char *surrogate, size_t len, bool soft)
+static size_t purge(struct core_cache *c, const char *wanted, bool soft)
 {
-    assert(cache_surrogate_valid(surrogate, len));
-    cleanup(free_p) char *wanted = xasprintf(" %.*s ", (int)len, surrogate);
     size_t count = 0;
     uv_mutex_lock(&c->lock);
     for (struct cache_entry *e = c->oldest, *newer; e; e = newer) {
@@ -389,4 +388,16 @@ size_t core_cache_purge(struct core_cache *c, const char *surrogate, size_t len,
     }
     uv_mutex_unlock(&c->lock);
     return count;
+}
+
+size_t core_cache_purge(struct core_cache *c, const char *surrogate, size_t len, bool soft)
+{
+    assert(cache_surrogate_valid(surrogate, len));
+    cleanup(free_p) char *wanted = xasprintf(" %.*s ", (int)len, surrogate);
+    return purge(c, wanted, soft);
+}
+
+size_t core_cache_purge_all(struct core_cache *c, bool soft)
+{
+    return purge(c, NULL, soft);
 }

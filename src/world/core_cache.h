@@ -105,6 +105,8 @@ void cache_obligation_drop(struct cache_obligation *o);
 
 /* Forget, or (soft) make stale, all objects with a surrogate key. How many. */
 size_t core_cache_purge(struct core_cache *c, const char *surrogate, size_t len, bool soft);
+/* The same for all objects, whatever their keys. */
+size_t core_cache_purge_all(struct core_cache *c, bool soft);
 /* Bytes held now, for tests and the admin page. */
 uint64_t core_cache_bytes(struct core_cache *c);
 

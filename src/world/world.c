@@ -6,23 +6,24 @@
 #include "world/config.h"
 #include "world/secrets.h"
 
-static int open_stores(struct world *w, struct manifest *m, const char *state_dir, struct err *err)
+static int open_stores(struct world *w, struct manifest *m, const struct world_dirs *dirs,
+                       struct err *err)
 {
     int r = kv_seed(w->kv, m, err);
     if (r < 0)
         return r;
-    r = configs_open(m, state_dir, &w->configs, err);
-    return r < 0 ? r : secrets_open(m, state_dir, &w->secrets, err);
+    r = configs_open(m, dirs->config, &w->configs, err);
+    return r < 0 ? r : secrets_open(m, dirs->secrets, &w->secrets, err);
 }
 
-int world_open(struct manifest *m, const char *state_dir, struct kv_db *kv,
+int world_open(struct manifest *m, const struct world_dirs *dirs, struct kv_db *kv,
                struct core_cache *cache, struct world **ret, struct err *err)
 {
     struct world *w = xnew(struct world);
     atomic_init(&w->refs, 1);
     w->kv = kv;
     w->cache = cache;
-    int r = open_stores(w, m, state_dir, err);
+    int r = open_stores(w, m, dirs, err);
     if (r < 0)
         world_unref(w);
     else

@@ -26,9 +26,13 @@ struct world_view {
     struct kv_reader *kv;
 };
 
+struct world_dirs {
+    const char *config, *secrets;   /* state folders with overrides; the same one in a project */
+};
+
 /* Opens config and secret stores, and writes the manifest's seeds into the KV database. Takes a
  * reference to the manifest. One reference for the caller. */
-must_use int world_open(struct manifest *m, const char *state_dir, struct kv_db *kv,
+must_use int world_open(struct manifest *m, const struct world_dirs *dirs, struct kv_db *kv,
                         struct core_cache *cache, struct world **ret, struct err *err);
 /* What a user should know of this world's start, item i: a secret without a value ... NULL past
  * the end. */

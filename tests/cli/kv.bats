@@ -134,8 +134,8 @@ END
     edgectl kv put sessions k --value v --metadata "$(printf '%2001s' x)"
     expect_status 7
     edgectl kv list --target production
-    expect_status 2
-    expect_in "$stderr" 'edgectl deploy'
+    expect_status 9
+    expect_in "$stderr" "no target 'production'"
     rm edge.yaml
     edgectl -C "$HOME" kv list
     expect_status 9

@@ -28,12 +28,12 @@ static struct sites *two_apps(int bp)
         site->hosts = xcalloc(1, sizeof(char *));
         site->hosts[site->host_count++] = xasprintf("%s.test", names[i]);
         site->versions = xcalloc(2, sizeof *site->versions);
-        site->versions[site->version_count++] = deployment_new("v1", NULL, 1);
+        site->versions[site->version_count++] = deployment_new("site", "v1", NULL, 1);
         site->arms[site->arm_count++] = (struct site_arm){deployment_ref(site->versions[0]),
                                                           i ? 10000 : 10000 - bp};
         if (i)
             continue;
-        site->versions[site->version_count++] = deployment_new("v2", NULL, 1);
+        site->versions[site->version_count++] = deployment_new("site", "v2", NULL, 1);
         site->arms[site->arm_count++] = (struct site_arm){deployment_ref(site->versions[1]), bp};
     }
     return s;
