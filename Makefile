@@ -38,7 +38,7 @@ export WASMTIME_PREFIX
 
 CFLAGS = -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -fstack-protector-strong -Isrc -I. \
          -isystem $(WASMTIME_PREFIX)/include $(PKG_CFLAGS) $(EXTRA_CFLAGS)
-LDLIBS = $(WASMTIME_PREFIX)/lib/libedgectl_rs.a $(PKG_LIBS) -lpthread -ldl -lm
+LDLIBS = $(WASMTIME_PREFIX)/lib/libedgectl_rs.a $(PKG_LIBS) -lwslay -lpthread -ldl -lm
 LDFLAGS = -Wl,--as-needed -Wl,-z,relro -Wl,-z,noexecstack $(EXTRA_CFLAGS)
 
 SRC = $(wildcard src/*/*.c)

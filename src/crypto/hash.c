@@ -68,3 +68,9 @@ void hash_hex(const uint8_t digest[HASH_SIZE], char ret_hex[HASH_HEX_SIZE])
     }
     ret_hex[2 * HASH_SIZE] = '\0';
 }
+
+void hash_sha1(const void *data, size_t len, uint8_t ret_digest[HASH_SHA1_SIZE])
+{
+    if (EVP_Digest(data, len, ret_digest, NULL, EVP_sha1(), NULL) != 1)
+        abort();
+}

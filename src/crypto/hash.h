@@ -18,6 +18,10 @@ void hash_final(struct hash *h, uint8_t ret_digest[HASH_SIZE]);
 void hash_free(struct hash *h);
 void hash_free_p(struct hash **h);
 
+enum { HASH_SHA1_SIZE = 20 };
+/* SHA-1, where a protocol has it (RFC 6455, file names at Vercel): not against forgery. */
+void hash_sha1(const void *data, size_t len, uint8_t ret_digest[HASH_SHA1_SIZE]);
+
 /* The digest of one piece. */
 void hash_bytes(const void *data, size_t len, uint8_t ret_digest[HASH_SIZE]);
 /* Lower-case hexadecimal with its NUL. */

@@ -23,7 +23,7 @@ void api_response_clear(struct api_response *r)
 
 /* --- making one --- */
 
-static bool is_loopback(const struct uri_host *h)
+bool api_is_loopback(const struct uri_host *h)
 {
     static const char *const names[] = {"localhost", "::1"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -47,7 +47,7 @@ static int check_base(struct api *a, struct err *err)
                        a->base);
     bool tls = uri.scheme_len == 5 && strncasecmp(uri.scheme, "https", 5) == 0;
     bool plain = uri.scheme_len == 4 && strncasecmp(uri.scheme, "http", 4) == 0;
-    a->loopback = is_loopback(&host) || a->unix_socket;
+    a->loopback = api_is_loopback(&host) || a->unix_socket;
     if (!tls && !(plain && a->loopback)) {
         int r = err_set(err, ERR_USAGE, "%s: '%s' is not https", from, a->base);
         err_hint(err, "plain http is for servers on this machine only: credentials would be seen");
@@ -333,6 +333,24 @@ int api_do_json(struct api *a, const struct api_request *request, json_t **ret_j
         return api_json(a, request->method, request->path, &answer, ret_json, err);
     *ret_json = json_null();
     return 0;
+}
+
+void api_pause(struct api *a, int tries)
+{
+    int64_t ms = api_retry_wait(tries < API_TRIES ? tries : API_TRIES - 1, -1, random_u64());
+    if (a->options.sleep) {
+        a->options.sleep(a->options.sleep_env, ms);
+        return;
+    }
+    int64_t end = clock_mono_ns() + ms * NS_PER_MS;
+    for (int64_t left = ms; left > 0; left = (end - clock_mono_ns()) / NS_PER_MS)
+        curl_multi_poll(a->multi, NULL, 0, (int)left, NULL);
+}
+
+int64_t api_date_ms(const char *text)
+{
+    time_t date = text ? curl_getdate(text, NULL) : -1;
+    return date > 0 ? (int64_t)date * 1000 : 0;
 }
 
 /* RFC 3986 section 2.3: all but the unreserved characters. */

@@ -104,7 +104,8 @@ struct api_request {
     struct api_body *body;          /* taken; NULL = none */
     const char *content_type;       /* NULL: that of the body */
     bool repeatable;                /* doing it twice does no harm, though the method says so */
-    bool once;                      /* never try again, though the method says so */
+    bool unrepeatable;              /* doing it twice does harm, though the method says otherwise */
+    bool once;                      /* never try again, whatever the answer */
     bool expect_continue;           /* ask before the body is sent */
     const char *resolve;            /* connect to this address instead of looking the host up */
     size_t max_answer;              /* bytes of a body kept; 0 = 16 MiB */
@@ -132,7 +133,8 @@ must_use int api_do(struct api *api, const struct api_request *request,
                     struct api_response *ret_response, struct err *err);
 
 /* An error that tells which call, which status, and the provider's words: -ERR_CREDENTIALS for 401
- * and 403, -ERR_LIMIT for 413, else -ERR_NETWORK. `request` only needs method and path. */
+ * and 403, -ERR_LIMIT for 413, -ERR_NETWORK for 408, 429, 5xx and redirects, else -ERR_FAILURE: it
+ * was refused. */
 int api_fail(const struct api *api, const char *method, const char *path,
              const struct api_response *response, struct err *err);
 /* The body as JSON, for the caller to json_decref. -ERR_NETWORK when it is something else, with its
@@ -142,6 +144,12 @@ must_use int api_json(const struct api *api, const char *method, const char *pat
 /* api_do, any 2xx, and its JSON (null for an empty body). */
 must_use int api_do_json(struct api *api, const struct api_request *request, json_t **ret_json,
                          struct err *err);
+
+/* Wait as the policy would before try number `tries` + 1: for callers that must look whether the
+ * last one was done before they try again. */
+void api_pause(struct api *api, int tries);
+/* An HTTP date (RFC 9110 section 5.6.7) in ms since 1970; 0 for none. */
+int64_t api_date_ms(const char *text);
 
 /* "/accounts/%s/x" with each %s percent-encoded as one path segment or query value ('/' too); no
  * other conversion. The caller frees. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/kill_point.h"
 #include "base/mem.h"
 #include "base/uri.h"
 #include "base/version.h"
@@ -280,6 +281,16 @@ void api_call_drop_try(struct api_call *call)
     call->lines = call->resolved = NULL;
 }
 
+/* Where a kill must do no harm: around each call that changes something. */
+static void mark(const struct api_call *call, const char *when)
+{
+    if (strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0)
+        return;
+    cleanup(free_p) char *where = xasprintf("%s %s %s", when, call->method, call->path);
+    api_redact(call->api, where);
+    kill_point(where);
+}
+
 void api_call_launch(struct api_call *call)
 {
     api_response_clear(&call->response);
@@ -304,6 +315,7 @@ void api_call_launch(struct api_call *call)
         call->state = API_DONE;
         return;
     }
+    mark(call, "before");
     call->state = API_RUNNING;
     curl_multi_add_handle(call->api->multi, call->easy);
 }
@@ -331,6 +343,7 @@ void api_call_end(struct api_call *call, CURLcode code)
         code = CURLE_OK;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     call->response.status = code == CURLE_OK ? (int)status : 0;
+    mark(call, "after");
     call->response.len = call->answer.len;
     call->response.body = buf_take(&call->answer);
     int64_t wait_ms = -1;

@@ -108,6 +108,16 @@ static int redirected(const struct api *api, const char *method, const char *pat
     return finish(api, code, err);
 }
 
+static enum err_code code_of(int status)
+{
+    if (status == 401 || status == 403)
+        return ERR_CREDENTIALS;
+    if (status == 413)
+        return ERR_LIMIT;
+    return status >= 400 && status < 500 && status != 408 && status != 429 ? ERR_FAILURE
+                                                                          : ERR_NETWORK;
+}
+
 int api_fail(const struct api *api, const char *method, const char *path,
              const struct api_response *r, struct err *err)
 {
@@ -116,11 +126,8 @@ int api_fail(const struct api *api, const char *method, const char *path,
     struct buf words = BUF_INIT(2 * WORDS_MAX);
     add_words(api, r, &words);
     add_request_id(r, &words);
-    enum err_code code = r->status == 401 || r->status == 403 ? ERR_CREDENTIALS
-                         : r->status == 413                   ? ERR_LIMIT
-                                                              : ERR_NETWORK;
-    int result = err_set(err, code, "%s: %s %s: %d: %s", api->name, method, path, r->status,
-                         buf_str(&words));
+    int result = err_set(err, code_of(r->status), "%s: %s %s: %d: %s", api->name, method, path,
+                         r->status, buf_str(&words));
     buf_clear(&words);
     hint_status(api, r, err);
     return finish(api, result, err);
@@ -188,8 +195,9 @@ void api_error_from_curl(struct api_call *call, CURLcode code)
     const char *why = call->cut         ? call->cut
                       : call->errors[0] ? call->errors
                                         : curl_easy_strerror(code);
-    bool unsure = call->sent > 0 && !call->request.repeatable &&
-                  (strcmp(call->method, "POST") == 0 || strcmp(call->method, "PATCH") == 0);
+    bool unsure = call->sent > 0 && (call->request.unrepeatable ||
+                                     (!call->request.repeatable && call->method[0] == 'P' &&
+                                      strcmp(call->method, "PUT") != 0));
     call->result = err_set(err, ERR_NETWORK, "%s: %s %s: %s%s", api->name, call->method, call->path,
                            why, unsure ? "; it may have been done all the same" : "");
     hint_network(api, code, err);

@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <sys/queue.h>
+#include "base/uri.h"
 #include "net/api.h"
 
 enum { API_TRIES = 3, API_WAIT_MAX_MS = 60 * 1000 };
@@ -61,6 +62,10 @@ struct api_call {
     int result;
     struct err err;
 };
+
+/* --- api.c --- */
+/* A name or address that is always this machine's. */
+bool api_is_loopback(const struct uri_host *h);
 
 /* --- api_call.c --- */
 /* Begin a try; on failure the call is done. */

@@ -66,5 +66,6 @@ bool api_retry_may(const struct api_call *call, int status)
     api_transient_fn *also = call->api->options.transient;
     bool transient = status == 0 || (status >= 500 && status != 501 && status != 505) ||
                      (also && also(&call->response));
-    return transient && (call->request.repeatable || is_idempotent(call->method));
+    return transient && !call->request.unrepeatable &&
+           (call->request.repeatable || is_idempotent(call->method));
 }

@@ -19,6 +19,7 @@ seams='guest serve/exchange.h'
 
 # HEADER (a beginning) ROOM...
 foreign='curl/ net
+wslay net
 sqlite3.h store
 git2 vcs
 yaml.h manifest
