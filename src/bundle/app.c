@@ -64,6 +64,18 @@ static struct bundle_binding *add(struct bundle *b, const char *kind, const char
     return binding;
 }
 
+/* What a store is called where a host has it, or by the platform itself. */
+static char *plain_name(const struct making *mk, const char *prefix, const char *store,
+                        const char *key)
+{
+    return has_host(mk) ? variable(mk->b, prefix, store, key) : xstrdup(key ? key : store);
+}
+
+static char *secret_name(const struct making *mk, const char *store, const char *key)
+{
+    return plain_name(mk, "SECRET", strcmp(store, "secrets") == 0 ? NULL : store, key);
+}
+
 /* --- what the target lacks --- */
 
 static int lacks(const struct making *mk, struct err *err, const char *hint, const char *fmt, ...)
@@ -143,7 +155,7 @@ static int bind_config(struct making *mk, const struct manifest_store *s, struct
     int r = config_values(mk, s, values, err);
     if (r < 0)
         return r;
-    char *name = has_host(mk) ? variable(mk->b, "CONFIG", s->name, NULL) : xstrdup(s->name);
+    char *name = plain_name(mk, "CONFIG", s->name, NULL);
     struct bundle_binding *b = add(mk->b, "config", s->name, NULL, name,
                                    manifest_remote_id(mk->target, "config", s->name, NULL));
     cleanup(free_p) char *text = json_stable(values);
@@ -163,7 +175,7 @@ static int bind_kv(struct making *mk, const struct manifest_kv *kv, struct err *
                               "Upstash's kind in targets.NAME.kv",
                      "KV store '%s' as it is", kv->name);
     add(mk->b, "kv", kv->name, NULL,
-        has_host(mk) ? variable(mk->b, "KV", kv->name, NULL) : xstrdup(kv->name), remote);
+        plain_name(mk, "KV", kv->name, NULL), remote);
     return 0;
 }
 
@@ -172,8 +184,7 @@ static void bind_secret(struct making *mk, const struct bundle_secret *s)
     bool flat = strcmp(s->store, "secrets") == 0;
     const char *remote = manifest_remote_id(mk->target, flat ? "secrets" : "secret-stores",
                                             flat ? s->key : s->store, flat ? NULL : s->key);
-    char *name = has_host(mk) ? variable(mk->b, "SECRET", flat ? NULL : s->store, s->key)
-                              : xstrdup(s->key);
+    char *name = secret_name(mk, s->store, s->key);
     struct bundle_binding *b = add(mk->b, "secret", s->store, s->key, name, remote);
     if (s->digest)
         snprintf(b->digest, sizeof b->digest, "%s", s->digest);
@@ -205,6 +216,37 @@ int app_bind(struct making *mk, struct err *err)
     for (size_t i = 0; i < mk->options->secret_count && r == 0; i++)
         bind_secret(mk, &mk->options->secrets[i]);
     return r;
+}
+
+/* Goes through the manifest as app_bind does: who comes first has the plain name. */
+char *bundle_binding_name(const struct manifest *m, const char *kind, const char *store,
+                          const char *key)
+{
+    struct bundle b = {0};
+    const struct making mk = {.m = m, .target = m->target, .b = &b};
+    for (size_t i = 0; i < m->backend_count; i++)
+        add(&b, "backend", m->backends[i].name, NULL, xstrdup(m->backends[i].name), NULL);
+    for (size_t i = 0; i < m->kv_count; i++)
+        add(&b, "kv", m->kv[i].name, NULL, plain_name(&mk, "KV", m->kv[i].name, NULL), NULL);
+    for (size_t i = 0; i < m->config_count; i++)
+        add(&b, "config", m->configs[i].name, NULL,
+            plain_name(&mk, "CONFIG", m->configs[i].name, NULL), NULL);
+    for (size_t i = 0; i < m->secret_count; i++)
+        for (size_t k = 0; k < m->secrets[i].count; k++)
+            add(&b, "secret", m->secrets[i].name, m->secrets[i].pairs[k].key,
+                secret_name(&mk, m->secrets[i].name, m->secrets[i].pairs[k].key), NULL);
+    char *found = NULL;
+    for (size_t i = 0; i < b.binding_count; i++) {
+        struct bundle_binding *its = &b.bindings[i];
+        if (!found && strcmp(its->kind, kind) == 0 && strcmp(its->store, store) == 0 &&
+            (key ? its->key && strcmp(its->key, key) == 0 : !its->key))
+            found = TAKE(its->name);
+        free(its->store);
+        free(its->key);
+        free(its->name);
+    }
+    free(b.bindings);
+    return found;
 }
 
 /* --- bindings.js --- */

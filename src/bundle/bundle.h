@@ -104,6 +104,11 @@ void bundle_free_p(struct bundle **b);
 
 /* NULL if there is none. */
 const struct bundle_part *bundle_part(const struct bundle *b, const char *name);
+/* What a store (key NULL), or a secret of one, is called at the target's provider, as a bundle
+ * binds it ("KV_SESSIONS"): for those who read or change it there. NULL when the manifest has none
+ * such; the caller frees. */
+char *bundle_binding_name(const struct manifest *m, const char *kind, const char *store,
+                          const char *key);
 /* Name of an imported function's support: "native", "host", "missing", "unknown". */
 const char *bundle_support_name(enum bundle_support support);
 

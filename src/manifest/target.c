@@ -97,6 +97,7 @@ struct manifest_target *bind_target(const char *name, const struct node *n)
     t->account = bind_text(n, "account");
     t->worker = bind_text(n, "worker");
     t->service = bind_text(n, "service");
+    t->router = bind_bool(n, "router", false);
     t->distribution = bind_text(n, "distribution");
     t->function = bind_text(n, "function");
     t->region = bind_text(n, "region");

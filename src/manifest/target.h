@@ -4,6 +4,7 @@
 #ifndef EDGECTL_MANIFEST_TARGET_H
 #define EDGECTL_MANIFEST_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum manifest_provider {
@@ -28,6 +29,7 @@ struct manifest_target {
     size_t domain_count;
     char *account, *worker;                             /* cloudflare */
     char *service;                                      /* fastly */
+    bool router;
     char *distribution, *function, *region, *role;      /* aws */
     char *project, *team;                               /* vercel */
     struct manifest_remote *remotes;

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "provider/journal.h"
+
+static const int64_t NS_PER_MS = 1000000;
+enum { PROBE_MS = 10 * 1000, PROBE_BODY = 64 * 1024, SEED_VALUE_MAX = 25 << 20 };
+
+void json_decref_p(json_t **json)
+{
+    json_decref(*json);
+}
+
+const char *json_text(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+char *json_text_copy(const json_t *object, const char *key)
+{
+    const char *text = json_text(object, key);
+    return text && *text ? xstrdup(text) : NULL;
+}
+
+/* --- time --- */
+
+int64_t time_ms_from_iso(const char *text)
+{
+    struct tm tm = {0};
+    int year, month, day, hour, minute, used = 0;
+    double second;
+    if (!text || sscanf(text, "%4d-%2d-%2d%*1[T ]%2d:%2d:%lf%n", &year, &month, &day, &hour,
+                        &minute, &second, &used) != 6 || used == 0)
+        return 0;
+    tm.tm_year = year - 1900;
+    tm.tm_mon = month - 1;
+    tm.tm_mday = day;
+    tm.tm_hour = hour;
+    tm.tm_min = minute;
+    int64_t ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(second * 1000 + 0.5);
+    int off_hour, off_minute;
+    char sign;
+    if (sscanf(text + used, "%c%2d:%2d", &sign, &off_hour, &off_minute) == 3 &&
+        (sign == '+' || sign == '-'))
+        ms -= (sign == '+' ? 1 : -1) * (off_hour * 60 + off_minute) * INT64_C(60000);
+    return ms > 0 ? ms : 0;
+}
+
+void time_iso(int64_t ms, char ret_text[ISO_TIME_SIZE])
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    strftime(ret_text, ISO_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+int64_t clock_skew_ms(const struct api_response *r)
+{
+    int64_t theirs = api_date_ms(headers_get(&r->headers, "date"));
+    return theirs ? theirs - clock_wall_ns() / NS_PER_MS : 0;
+}
+
+/* --- settings --- */
+
+const char *target_variable(const struct target_options *o, const char *name)
+{
+    const char *value = manifest_getenv(o->manifest, name);
+    return value && *value ? value : NULL;
+}
+
+char *user_config_path(const char *rest)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (config && *config)
+        return xasprintf("%s/%s", config, rest);
+    return xasprintf("%s/.config/%s", home ? home : "", rest);
+}
+
+const char *base_from_variables(const struct target_options *o, const char *const *names,
+                                const char *otherwise, const char **ret_from)
+{
+    *ret_from = NULL;
+    for (; *names; names++) {
+        const char *value = target_variable(o, *names);
+        if (!value)
+            continue;
+        *ret_from = *names;
+        return value;
+    }
+    return otherwise;
+}
+
+void api_options_for(const struct target_options *o, struct api_options *options)
+{
+    options->trace = o->trace;
+    options->trace_env = o->env;
+}
+
+/* --- probes --- */
+
+static void note_answer(const struct api_response *r, struct probe_result *ret)
+{
+    const char *version = headers_get(&r->headers, "x-edgectl-version");
+    if (!version)
+        version = headers_get(&r->headers, "x-edgectl-release");
+    ret->status = r->status;
+    snprintf(ret->version, sizeof ret->version, "%s", version ? version : "");
+}
+
+/* "https://host/path?query" in two. */
+static char *origin_of(const char *url, const char **ret_path)
+{
+    const char *host = strstr(url, "://");
+    const char *path = host ? strpbrk(host + 3, "/?") : NULL;
+    *ret_path = path ? path : "/";
+    return path ? xstrndup(url, (size_t)(path - url)) : xstrdup(url);
+}
+
+void probe_url(struct target *t, const char *url, const struct headers *headers,
+               const char *resolve, int64_t timeout_ms, struct probe_result *ret)
+{
+    *ret = (struct probe_result){0};
+    const char *path;
+    cleanup(free_p) char *base = origin_of(url, &path);
+    int64_t ms = timeout_ms > 0 ? timeout_ms : PROBE_MS;
+    struct api_options o = {.name = "probe", .base = base, .answer_ms = ms, .stall_ms = ms,
+                            .connect_ms = ms};
+    api_options_for(&t->o, &o);
+    cleanup(api_free_p) struct api *api = NULL;
+    cleanup(headers_clear) struct headers all = {0};
+    if (headers)
+        headers_copy(&all, headers);
+    headers_set_str(&all, "accept", "*/*");
+    headers_set_str(&all, "cache-control", "no-cache");
+    struct err err;
+    struct api_response answer = {0};
+    int64_t began = clock_mono_ns();
+    int r = api_new(&o, &api, &err);
+    if (r == 0)
+        r = api_do(api, &(struct api_request){.method = "GET", .path = path, .headers = &all,
+                                              .once = true, .resolve = resolve,
+                                              .max_answer = PROBE_BODY},
+                   &answer, &err);
+    ret->took_us = (clock_mono_ns() - began) / 1000;
+    if (r == 0)
+        note_answer(&answer, ret);
+    else
+        snprintf(ret->why, sizeof ret->why, "%.255s", err.msg);
+    api_response_clear(&answer);
+}
+
+/* --- first content of KV stores --- */
+
+const struct manifest_kv *kv_of(const struct target *t, const char *store)
+{
+    const struct manifest *m = t->o.manifest;
+    for (size_t i = 0; i < m->kv_count; i++)
+        if (strcmp(m->kv[i].name, store) == 0 && (m->kv[i].count || m->kv[i].seed_file))
+            return &m->kv[i];
+    return NULL;
+}
+
+void entries_free(struct entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        entry_clear(&entries[i]);
+    free(entries);
+}
+
+int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
+                    struct entry **ret_entries, size_t *ret_count, struct err *err)
+{
+    struct manifest_kv_list list = {0};
+    int r = manifest_kv_read(t->o.manifest, kv, &list, err);
+    if (r < 0)
+        return r;
+    struct entry *entries = xcalloc(list.count + 1, sizeof *entries);
+    size_t n = 0;
+    for (; n < list.count && r == 0; n++) {
+        struct buf value = BUF_INIT(SEED_VALUE_MAX);
+        r = manifest_source_read(t->o.manifest, &list.entries[n].value, &value, err);
+        const char *metadata = list.entries[n].metadata;
+        entries[n] = (struct entry){.key = xstrdup(list.entries[n].key), .len = value.len,
+                                    .metadata = metadata ? xstrdup(metadata) : NULL,
+                                    .value = buf_take(&value)};
+    }
+    manifest_kv_list_clear(&list);
+    if (r < 0) {
+        entries_free(entries, n);
+        return err_wrap(err, r, "KV store '%s'", kv->name);
+    }
+    *ret_entries = entries;
+    *ret_count = n;
+    return 0;
+}
+
+/* --- facts --- */
+
+const char *fact_get(const struct target *t, const char *kind, const char *name)
+{
+    cleanup(free_p) char *key = xasprintf("%s %s", kind, name);
+    return t->o.journal ? journal_fact(t->o.journal, key) : NULL;
+}
+
+int fact_set(struct target *t, const char *kind, const char *name, const char *value,
+             struct err *err)
+{
+    cleanup(free_p) char *key = xasprintf("%s %s", kind, name);
+    return t->o.journal ? journal_set_fact(t->o.journal, key, value, err) : 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What drivers of HTTP providers share. */
+#ifndef EDGECTL_PROVIDER_COMMON_H
+#define EDGECTL_PROVIDER_COMMON_H
+
+#include <jansson.h>
+#include "net/api.h"
+#include "provider/provider.h"
+
+/* For cleanup(). */
+void json_decref_p(json_t **json);
+
+/* Text of a member; NULL when there is none or it is something else. Borrowed. */
+const char *json_text(const json_t *object, const char *key);
+/* The same, as a copy: NULL for none, and for "". */
+char *json_text_copy(const json_t *object, const char *key);
+
+/* "2026-01-01T00:00:05.250Z", also with a space for 'T' and without 'Z' (then UTC): ms since 1970,
+ * 0 for anything else. */
+int64_t time_ms_from_iso(const char *text);
+/* "2026-01-01T00:00:05Z". */
+enum { ISO_TIME_SIZE = 21 };
+void time_iso(int64_t ms, char ret_text[ISO_TIME_SIZE]);
+/* Their clock minus ours, by the Date of an answer; 0 when it has none. */
+int64_t clock_skew_ms(const struct api_response *r);
+
+/* A variable that the provider's own CLI reads: the environment's, else .env's; "" is none. */
+const char *target_variable(const struct target_options *o, const char *name);
+/* A file below the user's configuration folder ($XDG_CONFIG_HOME, else ~/.config); the caller
+ * frees. */
+char *user_config_path(const char *rest);
+
+/* The base of an api_options, from the first of `names` (then NULL) that is set; *ret_from gets its
+ * name. */
+const char *base_from_variables(const struct target_options *o, const char *const *names,
+                                const char *otherwise, const char **ret_from);
+/* Fills trace and its environment. */
+void api_options_for(const struct target_options *o, struct api_options *options);
+
+/* GET `url` as anybody on the internet would, with these headers, and note who says it answered:
+ * `x-edgectl-version` or, where the guest's host cannot know better, `x-edgectl-release`.
+ * `resolve`: an address to connect to, or NULL. */
+void probe_url(struct target *t, const char *url, const struct headers *headers,
+               const char *resolve, int64_t timeout_ms, struct probe_result *ret);
+
+/* The source of a KV store's first content; NULL when the manifest has none for it. */
+const struct manifest_kv *kv_of(const struct target *t, const char *store);
+/* That content as entries with keys, values and metadata. Free with entries_free. */
+must_use int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
+                             struct entry **ret_entries, size_t *ret_count, struct err *err);
+void entries_free(struct entry *entries, size_t count);
+
+/* journal_fact and journal_set_fact with a key made of two; without a journal nothing is known. */
+const char *fact_get(const struct target *t, const char *kind, const char *name);
+must_use int fact_set(struct target *t, const char *kind, const char *name, const char *value,
+                      struct err *err);
+
+#endif
