@@ -234,25 +234,26 @@ static json_t *binding_in(const json_t *root, const char *name)
     return NULL;
 }
 
-/* The values of a config store, as they are bound now; an empty object for none. Borrowed from
- * *root, which the caller decrefs. */
-static int config_values(struct cf *c, const char *store, json_t **root, char **ret_name,
-                         json_t **ret_values, struct err *err)
+/* The values of a config store, as they are bound now: JSON text in a variable. NULL for none; the
+ * caller decrefs it and frees the name. */
+static int config_values(struct cf *c, const char *store, char **ret_name, json_t **ret_values,
+                         struct err *err)
 {
+    cleanup(json_decref_p) json_t *root = NULL;
     int r = binding_name(c, "config", store, NULL, ret_name, err);
-    r = r < 0 ? r : bindings(c, root, err);
-    if (r == 0)
-        *ret_values = json_object_get(binding_in(*root, *ret_name), "json");
+    r = r < 0 ? r : bindings(c, &root, err);
+    const char *text = json_text(binding_in(root, *ret_name), "text");
+    *ret_values = text ? json_loads(text, 0, NULL) : NULL;
     return r;
 }
 
 static int config_list(struct cf *c, const char *store, const char *prefix, entry_fn *fn,
                        void *env, struct err *err)
 {
-    cleanup(json_decref_p) json_t *root = NULL;
     cleanup(free_p) char *name = NULL;
-    json_t *values = NULL, *value;
-    int r = config_values(c, store, &root, &name, &values, err);
+    cleanup(json_decref_p) json_t *values = NULL;
+    json_t *value;
+    int r = config_values(c, store, &name, &values, err);
     const char *key;
     json_object_foreach(values, key, value) {
         if (prefix && strncmp(key, prefix, strlen(prefix)) != 0)
@@ -269,10 +270,9 @@ static int config_list(struct cf *c, const char *store, const char *prefix, entr
 static int config_get(struct cf *c, const char *store, const char *key, struct buf *value,
                       struct entry *ret, struct err *err)
 {
-    cleanup(json_decref_p) json_t *root = NULL;
     cleanup(free_p) char *name = NULL;
-    json_t *values = NULL;
-    int r = config_values(c, store, &root, &name, &values, err);
+    cleanup(json_decref_p) json_t *values = NULL;
+    int r = config_values(c, store, &name, &values, err);
     const json_t *found = json_object_get(values, key);
     if (r < 0 || !json_is_string(found))
         return r;
@@ -285,10 +285,9 @@ static int config_get(struct cf *c, const char *store, const char *key, struct b
 static int config_change(struct cf *c, const char *store, const struct entry *entries,
                          const char *const *keys, size_t count, struct err *err)
 {
-    cleanup(json_decref_p) json_t *root = NULL;
     cleanup(free_p) char *name = NULL;
-    json_t *values = NULL;
-    int r = config_values(c, store, &root, &name, &values, err);
+    cleanup(json_decref_p) json_t *values = NULL;
+    int r = config_values(c, store, &name, &values, err);
     if (r < 0)
         return r;
     json_t *changed = values ? json_copy(values) : json_object();
@@ -303,7 +302,9 @@ static int config_change(struct cf *c, const char *store, const struct entry *en
         json_decref(changed);
         return 0;
     }
-    return patch(c, json_pack("{s:{s:s, s:o}}", name, "type", "json", "json", changed), err);
+    cleanup(free_p) char *text = json_dumps(changed, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(changed);
+    return patch(c, json_pack("{s:{s:s, s:s}}", name, "type", "plain_text", "text", text), err);
 }
 
 /* --- secrets --- */

@@ -187,8 +187,8 @@ int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
         r = manifest_source_read(t->o.manifest, &list.entries[n].value, &value, err);
         const char *metadata = list.entries[n].metadata;
         entries[n] = (struct entry){.key = xstrdup(list.entries[n].key), .len = value.len,
-                                    .metadata = metadata ? xstrdup(metadata) : NULL,
-                                    .value = buf_take(&value)};
+                                    .metadata = metadata ? xstrdup(metadata) : NULL};
+        entries[n].value = buf_take(&value);
     }
     manifest_kv_list_clear(&list);
     if (r < 0) {

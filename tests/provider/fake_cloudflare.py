@@ -66,6 +66,7 @@ class Cloudflare(Fake):
         self.zone_routes = {"zone1": [], "zone2": []}
         self.rows, self.purged, self.broken = [], [], set()
         self.max_deployable, self.has_subdomain, self.token_status = 10, True, "active"
+        self.sampled, self.tails_ever, self.quicker = True, 0, None
 
     # --- common ---
     def failure(self, status, text):
@@ -314,7 +315,11 @@ class Cloudflare(Fake):
 
     @route("GET", S + "/deployments")
     def deployments(self, req, account, script):
-        return ok({"deployments": self.script(script).deployments})
+        answer = ok({"deployments": self.script(script).deployments})
+        if self.quicker == script:
+            self.quicker = None
+            self.drift_deploy(script)
+        return answer
 
     @route("POST", S + "/deployments", query=["force"], body="json")
     def post_deployment(self, req, account, script):
@@ -499,17 +504,23 @@ class Cloudflare(Fake):
         if v.get("a") != ACCOUNT:
             return Answer(json={"data": None, "errors": [{"message": "not authorized for that account",
                                                           "path": None}]})
-        rows = [r for r in self.rows
+        if not self.sampled and "sampleInterval" in q["query"]:
+            return Answer(json={"data": None, "errors": [
+                {"message": "unknown field \"sampleInterval\"", "path": None}]})
+        rows = [{k: x for k, x in r.items() if k != "avg" or self.sampled} for r in self.rows
                 if v["from"] <= r["dimensions"]["datetimeMinute"] <= v["until"]]
+        quantiles = [{"dimensions": {"scriptVersion": i},
+                      "quantiles": {"wallTimeP50": 1200.5, "wallTimeP99": 90000}}
+                     for i in {r["dimensions"]["scriptVersion"] for r in rows}]
         return Answer(json={"data": {"viewer": {"accounts": [
-            {"workersInvocationsAdaptive": rows}]}}, "errors": None})
+            {"byStatus": rows, "byVersion": quantiles}]}}, "errors": None})
 
     # --- tail ---
     @route("POST", S + "/tails", body="json")
     def make_tail(self, req, account, script):
         self.script(script)
         id = uuid.uuid4().hex
-        self.tails[id] = {"filters": req.json().get("filters", []), "events": [], "opened": 0,
+        self.tails[id] = {"filters": req.json().get("filters", []), "events": [],
                           "more": threading.Condition(self.lock)}
         return ok({"id": id, "url": f"ws://127.0.0.1:{self.port}/_tail/{id}",
                    "expires_at": "2030-01-01T00:00:00Z"})
@@ -547,7 +558,7 @@ class Cloudflare(Fake):
             self.violations.append(f"the first frame says {hello}")
         handler.wfile.write(b"\x89\x02hi")
         with self.lock:
-            state["opened"] += 1
+            self.tails_ever += 1
         while True:
             with state["more"]:
                 while not state["events"]:
@@ -559,7 +570,9 @@ class Cloudflare(Fake):
             data = json.dumps(event).encode()
             half = len(data) // 2   # in two frames: messages may be fragmented
             for opcode, piece in ((0x02, data[:half]), (0x80, data[half:])):
-                handler.wfile.write(struct.pack("!BBH", opcode, 126, len(piece)) + piece)
+                n = len(piece)
+                handler.wfile.write((struct.pack("!BB", opcode, n) if n < 126 else
+                                     struct.pack("!BBH", opcode, 126, n)) + piece)
 
     # --- the edge ---
     def edge(self, req):
@@ -592,24 +605,40 @@ class Cloudflare(Fake):
         return Answer(status, body=b"hello\n", headers={"x-edgectl-version": v["id"]})
 
     # --- behind the client's back ---
-    def drift_script(self, name):
+    def drift_script(self, script):
+        name = script
         s = self.scripts.setdefault(name, Script(name))
         v = self.add_version(s, {}, [{"name": "OLD", "type": "secret_text", "text": "x"}], {})
         s.deployments.insert(0, self.deployment([(v["id"], 100)], {}))
         return v["id"]
 
-    def drift_deploy(self, name, version=None, percentage=100):
-        s = self.scripts[name]
+    def drift_deploy(self, script, version=None, percentage=100):
+        s = self.scripts[script]
         arms = [(version or s.versions[0]["id"], percentage)]
         if percentage < 100:
             arms.append((s.versions[-1]["id"], 100 - percentage))
         s.deployments.insert(0, self.deployment(arms, {}))
         return s.deployments[0]["id"]
 
-    def drift_secrets_changed(self, name):
-        for v in self.scripts[name].versions:
+    def drift_secrets_changed(self, script):
+        for v in self.scripts[script].versions:
             v["secrets_changed"] = True
         return {}
+
+    def drift_previews(self, script, on):
+        self.scripts[script].subdomain["previews_enabled"] = on
+        return {}
+
+    def drift_route(self, zone, pattern, script):
+        self.zone_routes[zone].append({"id": "r1", "pattern": pattern, "script": script})
+        return {}
+
+    def drift_namespace(self, title):
+        self.namespaces[hashlib.md5(title.encode()).hexdigest()] = {"title": title, "keys": {}}
+        return {}
+
+    def drift_tails(self):
+        return {"open": len(self.tails), "ever": self.tails_ever}
 
     def drift_break(self, version):
         self.broken.add(version)
@@ -629,7 +658,12 @@ class Cloudflare(Fake):
         for t in self.tails.values():
             t["events"].append(event)
             t["more"].notify_all()
-        return {"tails": len(self.tails), "opened": sum(t["opened"] for t in self.tails.values())}
+        return {}
+
+    def drift_between(self, script):
+        """The next deployment that is asked for comes second: somebody was quicker."""
+        self.quicker = script
+        return {}
 
     def drift_set(self, **values):
         for k, v in values.items():

@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 # For tests of drivers against their fakes: load ../lib, then this.
 
-# start_fake NAME: fake_NAME.py runs, $FAKE is its URL.
+# start_fake NAME [OPTION...]: fake_NAME.py runs, $FAKE is its URL.
 start_fake() {
     mkdir -p fake
-    python3 "$BATS_TEST_DIRNAME/fake_$1.py" --dir fake 3>&- &
+    python3 -B "$BATS_TEST_DIRNAME/fake_$1.py" --dir fake "${@:2}" 3>&- &
     FAKE_PID=$!
     wait_for 20 test -s fake/url
     FAKE=$(cat fake/url)
@@ -58,4 +58,15 @@ ship_killed() {
     fake kill "{\"nth\": $nth, \"when\": \"$when\", \"pid_file\": \"$PWD/pid\"}" >/dev/null
     # shellcheck disable=SC2016
     run sh -c 'echo $$ >pid; exec "$@"' sh "$TEST_TOOLS/ship" "$@"
+}
+
+# A guest that says nothing: the smallest module that bundles.
+small_wasm() {
+    # (module (memory (export "memory") 1) (func (export "_start")))
+    printf '\0asm\1\0\0\0\1\4\1\140\0\0\3\2\1\0\5\3\1\0\1\7\23\2\6memory\2\0\6_start\0\0\12\4\1\2\0\13'
+}
+
+# field NAME: of $output.
+field() {
+    python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1" <<<"$output"
 }

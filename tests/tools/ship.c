@@ -5,6 +5,7 @@
  *
  *   plan|deploy ARTIFACT RELEASE [STORE/KEY=VALUE...]   a file, or a folder of parts; a secret is at
  *                      the provider under /edgectl/APP/STORE/KEY/VALUE
+ *   plan|deploy app MESSAGE [STORE/KEY=VALUE...]        what `edgectl bundle` makes of the manifest
  *   split VERSION[=BP] [VERSION=BP]
  *   get-split | versions | whoami | destroy
  *   probe VERSION PATH | metrics VERSION SINCE_MS | logs COUNT [VERSION] | gc KEEP | purge [KEY]
@@ -22,6 +23,7 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "crypto/hash.h"
+#include "guest/table.h"
 #include "provider/journal.h"
 #include "provider/target.h"
 
@@ -82,6 +84,32 @@ static void read_folder(struct bundle *b, const char *top, const char *below)
     }
 }
 
+/* As a command would. Lives until the process ends. */
+static struct shipment *bundle_shipment(struct manifest *m, int count, char **args)
+{
+    static struct shipment s;
+    struct err err;
+    struct bundle *b;
+    s.secret_count = (size_t)count - 2;
+    struct bundle_secret *secrets = xcalloc(s.secret_count + 1, sizeof *secrets);
+    for (size_t i = 0; i < s.secret_count; i++) {
+        char *store = args[i + 2], *key = strchr(store, '/'), *value = strchr(store, '=');
+        *key++ = *value++ = '\0';
+        secrets[i] = (struct bundle_secret){
+            store, key, *value ? secret_new(value, strlen(value)) : NULL};
+    }
+    int r = bundle_make(&(struct bundle_options){.manifest = m, .secrets = secrets,
+                                                 .secret_count = s.secret_count,
+                                                 .support = guest_hostcall_support}, &b, &err);
+    if (r < 0)
+        exit(fail(r, &err));
+    s.bundle = b;
+    s.secrets = secrets;
+    s.message = args[1];
+    s.revision = "abc123";
+    return &s;
+}
+
 /* Lives until the process ends. */
 static struct shipment *make_shipment(struct manifest *m, int count, char **args)
 {
@@ -130,7 +158,8 @@ static json_t *steps_json(const struct steps *steps)
 
 static int ship(struct manifest *m, bool run, int count, char **args, struct err *err)
 {
-    struct shipment *s = make_shipment(m, count, args);
+    struct shipment *s = strcmp(args[0], "app") == 0 ? bundle_shipment(m, count, args)
+                                                     : make_shipment(m, count, args);
     struct steps steps = {0};
     target->shipment = s;
     int r = target->provider->plan(target, s, &steps, err);
