@@ -227,20 +227,16 @@ static void set_callbacks(struct api_call *call)
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
 }
 
-/* "+host:port:address" of CURLOPT_RESOLVE: the name stays in TLS and in Host. */
+/* "any:any:address:same" for CURLOPT_CONNECT_TO: the name stays in TLS and in Host. Unlike
+ * CURLOPT_RESOLVE it is kept through a proxy too. */
 static void set_resolve(struct api_call *call)
 {
-    struct uri uri;
-    struct uri_host host;
-    if (!call->resolve || !uri_parse(call->url, strlen(call->url), &uri) ||
-        !uri_split_host(uri.authority, uri.authority_len, &host))
+    if (!call->resolve)
         return;
-    bool tls = uri.scheme_len == 5;
-    cleanup(free_p) char *entry =
-        xasprintf("%.*s:%d:%s", (int)host.host_len, host.host,
-                  host.port ? host.port : tls ? 443 : 80, call->resolve);
+    bool v6 = strchr(call->resolve, ':') != NULL;
+    cleanup(free_p) char *entry = xasprintf(v6 ? "::[%s]:" : "::%s:", call->resolve);
     call->resolved = curl_slist_append(NULL, entry);
-    curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->resolved);
+    curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->resolved);
 }
 
 static void set_connection(struct api_call *call)

@@ -349,6 +349,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.tunnel:
             host = headers.get("host", "").split(":")[0]
             req = Request(self.command, self.path, headers, body, host)
+            req.tunnel = self.tunnel
             with fake.lock:
                 answer = fake.edge(req)
             self.send(answer)

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A version of a service is made by cloning the active one and changing the draft; each change is
+ * one call, and calls that change one service go one after another: Fastly does not keep them
+ * apart. Whoever is cut off within goes on with the same draft. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "provider/fs.h"
+
+/* --- the draft --- */
+
+/* What stands in a new draft before its comment does: it is ours if the number after the newest one
+ * that we saw before we cloned. */
+static int claimed(const struct fs *f, const struct fs_service *s)
+{
+    const char *fact = fact_get(&f->t, "cloning", s->id);
+    int before = fact ? (int)strtol(fact, NULL, 10) : -1, now = fs_newest(s);
+    return before >= 0 && now == before + 1 && !fs_is_locked(s, now) ? now : 0;
+}
+
+static int clone(struct fs *f, struct fs_service *s, int *ret_number, struct err *err)
+{
+    char number[16];
+    int newest = fs_newest(s), from = s->active ? s->active : newest;
+    snprintf(number, sizeof number, "%d", newest);
+    int r = fact_set(&f->t, "cloning", s->id, number, err);
+    if (r < 0)
+        return r;
+    snprintf(number, sizeof number, "%d", from);
+    cleanup(json_decref_p) json_t *root = NULL;
+    r = fs_do(f, "PUT", api_path("/service/%s/version/%s/clone", s->id, number), NULL, &root, err);
+    if (r < 0) {
+        /* The answer may have been lost, not the clone. */
+        struct err why = err ? *err : (struct err){0};
+        struct fs_call call = fs_service_ask(f, s);
+        if (r != -ERR_NETWORK || fs_service_read(f, s, &call, err) <= 0 || !claimed(f, s)) {
+            fs_drop(&call);
+            if (err)
+                *err = why;
+            return r;
+        }
+        *ret_number = claimed(f, s);
+        return 0;
+    }
+    *ret_number = (int)json_integer_value(json_object_get(root, "number"));
+    return *ret_number ? 0 : err_set(err, ERR_NETWORK, "Fastly cloned version %d of %s to nothing",
+                                     from, s->name);
+}
+
+/* A draft of this content, or one to make it in. */
+static int find_draft(struct fs *f, struct fs_service *s, const char *comment, int *ret_number,
+                      struct err *err)
+{
+    size_t i;
+    json_t *v;
+    *ret_number = 0;
+    json_array_foreach(s->versions, i, v) {
+        const char *its = json_text(v, "comment");
+        if (its && strcmp(its, comment) == 0 && !json_is_true(json_object_get(v, "locked")))
+            *ret_number = (int)json_integer_value(json_object_get(v, "number"));
+    }
+    if (!*ret_number)
+        *ret_number = claimed(f, s);
+    /* A new service's first version is there already, and empty. */
+    if (!*ret_number && !s->active && fs_newest(s) == 1 && !fs_is_locked(s, 1))
+        *ret_number = 1;
+    return *ret_number ? 0 : clone(f, s, ret_number, err);
+}
+
+/* --- one list of things in it --- */
+
+struct change {
+    struct fs *f;
+    const char *service;
+    int number;
+};
+
+static char *path_of(const struct change *c, const char *rest)
+{
+    cleanup(free_p) char *service = api_path("/service/%s", c->service);
+    return xasprintf("%s/version/%d%s", service, c->number, rest);
+}
+
+static json_t *item_with(const json_t *list, const char *key, const char *value)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)list, i, item)
+        if (json_text(item, key) && strcmp(json_text(item, key), value) == 0)
+            return item;
+    return NULL;
+}
+
+static int change_domains(const struct change *c, const json_t *have,
+                          const struct fs_content *content, struct err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < content->domain_count && r == 0; i++) {
+        if (item_with(have, "name", content->domains[i]))
+            continue;
+        r = fs_do(c->f, "POST", path_of(c, "/domain"),
+                  api_body_form("name", content->domains[i], (char *)NULL), NULL, err);
+        if (r < 0)
+            err_hint(err, "a domain can be on one service only: if another one has it, name that "
+                          "service in `service` of the target");
+    }
+    return r;
+}
+
+/* Numbers and truth values come as such from the API, and go there as text. */
+static bool same_value(const json_t *have, const char *want)
+{
+    if (json_is_string(have))
+        return strcmp(json_string_value(have), want) == 0;
+    if (json_is_boolean(have))
+        return (strcmp(want, "1") == 0) == json_is_true(have);
+    if (json_is_integer(have)) {
+        char text[32];
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(have));
+        return strcmp(text, want) == 0;
+    }
+    return *want == '\0'; /* null */
+}
+
+static bool same_backend(const json_t *have, const json_t *want)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)want, key, value)
+        if (!same_value(json_object_get(have, key), json_string_value(value)))
+            return false;
+    return true;
+}
+
+static struct api_body *form_of(const json_t *object)
+{
+    struct api_body *body = api_body_new("application/x-www-form-urlencoded");
+    const char *key;
+    json_t *value;
+    bool first = true;
+    json_object_foreach((json_t *)object, key, value) {
+        cleanup(free_p) char *pair = api_path(first ? "%s=%s" : "&%s=%s", key,
+                                              json_string_value(value));
+        api_body_add(body, pair, strlen(pair));
+        explicit_bzero(pair, strlen(pair)); /* a client's key may be in it */
+        first = false;
+    }
+    return body;
+}
+
+static int change_backends(const struct change *c, const json_t *have,
+                           const struct fs_content *content, struct err *err)
+{
+    int r = 0;
+    size_t i;
+    json_t *b;
+    json_array_foreach(content->backends, i, b) {
+        const char *name = json_text(b, "name");
+        const json_t *its = item_with(have, "name", name);
+        cleanup(free_p) char *rest = api_path("/backend/%s", name);
+        if (r == 0 && !its)
+            r = fs_do(c->f, "POST", path_of(c, "/backend"), form_of(b), NULL, err);
+        else if (r == 0 && !same_backend(its, b))
+            r = fs_do(c->f, "PUT", path_of(c, rest), form_of(b), NULL, err);
+    }
+    json_array_foreach((json_t *)have, i, b) {
+        const char *name = json_text(b, "name");
+        if (!content->prune || !name || item_with(content->backends, "name", name))
+            continue;
+        cleanup(free_p) char *rest = api_path("/backend/%s", name);
+        if (r == 0)
+            r = fs_do(c->f, "DELETE", path_of(c, rest), NULL, NULL, err);
+    }
+    return r;
+}
+
+static const struct fs_link *link_with(const struct fs_links *links, const char *name)
+{
+    for (size_t i = 0; i < links->count; i++)
+        if (strcmp(links->list[i].name, name) == 0)
+            return &links->list[i];
+    return NULL;
+}
+
+static int change_links(const struct change *c, const json_t *have,
+                        const struct fs_content *content, struct err *err)
+{
+    int r = 0;
+    size_t i;
+    json_t *its;
+    json_array_foreach((json_t *)have, i, its) {
+        const char *name = json_text(its, "name"), *store = json_text(its, "resource_id");
+        const struct fs_link *want = name ? link_with(content->links, name) : NULL;
+        if (want ? store && strcmp(store, want->id) == 0 : !content->prune)
+            continue;
+        const char *id = json_text(its, "id");
+        cleanup(free_p) char *rest = api_path("/resource/%s", id ? id : "");
+        if (r == 0)
+            r = fs_do(c->f, "DELETE", path_of(c, rest), NULL, NULL, err);
+    }
+    for (i = 0; i < content->links->count && r == 0; i++) {
+        const struct fs_link *link = &content->links->list[i];
+        its = item_with(have, "name", link->name);
+        const char *store = json_text(its, "resource_id");
+        if (store && strcmp(store, link->id) == 0)
+            continue;
+        r = fs_do(c->f, "POST", path_of(c, "/resource"),
+                  api_body_form("name", link->name, "resource_id", link->id, (char *)NULL), NULL,
+                  err);
+    }
+    return r;
+}
+
+/* --- the package --- */
+
+static void on_progress(void *env, uint64_t sent, uint64_t total)
+{
+    const struct target_options *o = env;
+    o->progress(o->env, "uploading", sent, total);
+}
+
+static int upload(const struct change *c, const json_t *have, const struct fs_content *content,
+                  struct err *err)
+{
+    const char *hash = json_text(json_object_get(have, "metadata"), "files_hash");
+    if (hash && content->files_hash && strcmp(hash, content->files_hash) == 0)
+        return 0;
+    struct api_body *body = api_body_parts(content->comment);
+    api_body_part(body, "package", content->package_name, "application/octet-stream");
+    api_body_add_borrowed(body, content->package, content->package_len);
+    api_body_end_parts(body);
+    struct fs_call call = {.method = "PUT", .path = path_of(c, "/package")};
+    struct api_request request = {.method = "PUT", .path = call.path, .body = body,
+                                  .progress_env = &c->f->t.o};
+    request.progress = c->f->t.o.progress ? on_progress : NULL;
+    call.call = api_start(c->f->api, &request);
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = fs_wait(c->f, &call, &root, err);
+    return r < 0 ? r : r > 0 ? 0 : err_set(err, ERR_DRIFT, "the draft has gone meanwhile");
+}
+
+/* --- all of it --- */
+
+struct reads {
+    struct fs_call domains, backends, links, package;
+    json_t *json_domains, *json_backends, *json_links, *json_package;
+};
+
+static void reads_clear(struct reads *r)
+{
+    fs_drop(&r->domains);
+    fs_drop(&r->backends);
+    fs_drop(&r->links);
+    fs_drop(&r->package);
+    json_decref(r->json_domains);
+    json_decref(r->json_backends);
+    json_decref(r->json_links);
+    json_decref(r->json_package);
+}
+
+static void start_reads(const struct change *c, struct reads *r)
+{
+    r->domains = fs_start(c->f, "GET", path_of(c, "/domain"), NULL, false);
+    r->backends = fs_start(c->f, "GET", path_of(c, "/backend"), NULL, false);
+    r->links = fs_start(c->f, "GET", path_of(c, "/resource"), NULL, false);
+    r->package = fs_start(c->f, "GET", path_of(c, "/package"), NULL, false);
+}
+
+static int end_reads(struct fs *f, struct reads *r, struct err *err)
+{
+    int result = fs_wait(f, &r->domains, &r->json_domains, err);
+    if (result >= 0)
+        result = fs_wait(f, &r->backends, &r->json_backends, err);
+    if (result >= 0)
+        result = fs_wait(f, &r->links, &r->json_links, err);
+    if (result >= 0)
+        result = fs_wait(f, &r->package, &r->json_package, err);
+    return result < 0 ? result : 0;
+}
+
+static int set_comment(const struct change *c, const struct fs_service *s,
+                       const struct fs_content *content, struct err *err)
+{
+    const char *its = json_text(fs_version(s, c->number), "comment");
+    if (its && strcmp(its, content->comment) == 0)
+        return 0;
+    return fs_do(c->f, "PUT", path_of(c, ""),
+                 api_body_form("comment", content->comment, (char *)NULL), NULL, err);
+}
+
+int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *content,
+             int *ret_number, struct err *err)
+{
+    struct change c = {.f = f, .service = s->id};
+    int r = find_draft(f, s, content->comment, &c.number, err);
+    if (r < 0)
+        return r;
+    cleanup(reads_clear) struct reads reads = {0};
+    start_reads(&c, &reads);
+    r = set_comment(&c, s, content, err);
+    r = r < 0 ? r : fact_set(&f->t, "cloning", s->id, NULL, err);
+    r = r < 0 ? r : end_reads(f, &reads, err);
+    r = r < 0 ? r : change_domains(&c, reads.json_domains, content, err);
+    r = r < 0 ? r : change_backends(&c, reads.json_backends, content, err);
+    r = r < 0 ? r : change_links(&c, reads.json_links, content, err);
+    r = r < 0 ? r : upload(&c, reads.json_package, content, err);
+    *ret_number = c.number;
+    return r;
+}
+
+/* --- backends of the manifest --- */
+
+static void set_ms(json_t *o, const char *key, int64_t ms)
+{
+    char text[32];
+    if (ms <= 0)
+        return;
+    snprintf(text, sizeof text, "%lld", (long long)ms);
+    json_object_set_new(o, key, json_string(text));
+}
+
+static void set_text(json_t *o, const char *key, const char *text)
+{
+    if (text)
+        json_object_set_new(o, key, json_string(text));
+}
+
+static json_t *backend_json(const struct manifest_backend *b)
+{
+    char port[8];
+    snprintf(port, sizeof port, "%u", b->port);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "name", b->name, "address", b->host, "port", port,
+                          "use_ssl", b->tls ? "1" : "0");
+    const char *cert_host = b->cert_host ? b->cert_host : b->host;
+    set_text(o, "override_host", b->override_host);
+    set_ms(o, "connect_timeout", b->connect_timeout_ms);
+    set_ms(o, "first_byte_timeout", b->first_byte_timeout_ms);
+    set_ms(o, "between_bytes_timeout", b->between_bytes_timeout_ms);
+    if (b->tls) {
+        set_text(o, "ssl_cert_hostname", cert_host);
+        set_text(o, "ssl_sni_hostname", b->no_sni ? "" : cert_host);
+        set_text(o, "ssl_ca_cert", b->ca_pem);
+        set_text(o, "ssl_client_cert", b->client_cert_pem);
+        set_text(o, "ssl_client_key", b->client_key_pem);
+    }
+    return o;
+}
+
+int fs_backends(const struct fs *f, json_t **ret, struct err *err)
+{
+    const struct manifest *m = f->t.o.manifest;
+    json_t *list = json_array();
+    for (size_t i = 0; i < m->backend_count; i++) {
+        const struct manifest_backend *b = &m->backends[i];
+        if (!b->own_path && !b->prefix[0]) {
+            json_array_append_new(list, backend_json(b));
+            continue;
+        }
+        json_decref(list);
+        int r = err_set(err, ERR_MANIFEST, "backend '%s' cannot be at Fastly: %s", b->name,
+                        b->own_path ? "it is a path on edgectl's own server"
+                                    : "a backend there has no path of its own");
+        err_hint(err, "give the target a backend with a plain host: targets.%s.backends.%s",
+                 f->t.o.name, b->name);
+        return r;
+    }
+    *ret = list;
+    return 0;
+}

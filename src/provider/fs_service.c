@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Services and their versions. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "provider/fs.h"
+
+static const char mark[] = "edgectl release ";
+enum { RELEASE_LEN = HASH_HEX_SIZE - 1, COMMENT_MAX = 400 };
+
+void fs_service_clear(struct fs_service *s)
+{
+    free(s->name);
+    free(s->id);
+    json_decref(s->versions);
+    *s = (struct fs_service){0};
+}
+
+/* --- comments --- */
+
+void fs_comment_release(const char *comment, char ret[PROVIDER_ID_MAX])
+{
+    ret[0] = '\0';
+    const char *at = comment ? strstr(comment, mark) : NULL;
+    if (!at)
+        return;
+    at += sizeof mark - 1;
+    if (strspn(at, "0123456789abcdef") == RELEASE_LEN)
+        snprintf(ret, PROVIDER_ID_MAX, "%.*s", RELEASE_LEN, at);
+}
+
+char *fs_comment(const char *release, const char *message, const char *revision)
+{
+    return xasprintf("%s%s%s%.*s%s%s%s", mark, release, message ? ": " : "", COMMENT_MAX,
+                     message ? message : "", revision ? " (git " : "", revision ? revision : "",
+                     revision ? ")" : "");
+}
+
+/* --- reading --- */
+
+struct fs_call fs_service_ask(struct fs *f, const struct fs_service *s)
+{
+    return fs_start(f, "GET",
+                    s->id ? api_path("/service/%s/details", s->id)
+                          : api_path("/service/search?name=%s", s->name),
+                    NULL, false);
+}
+
+static int by_number(const json_t *a, const json_t *b)
+{
+    json_int_t x = json_integer_value(json_object_get(a, "number"));
+    json_int_t y = json_integer_value(json_object_get(b, "number"));
+    return (x > y) - (x < y);
+}
+
+/* Oldest first, whatever the answer's order. */
+static json_t *sorted(const json_t *versions)
+{
+    json_t *list = json_array();
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)versions, i, v) {
+        size_t at = json_array_size(list);
+        while (at && by_number(json_array_get(list, at - 1), v) > 0)
+            at--;
+        json_array_insert(list, at, v);
+    }
+    return list;
+}
+
+static int check_type(const struct fs_service *s, const json_t *root, struct err *err)
+{
+    const char *type = json_text(root, "type");
+    if (!type || strcmp(type, "wasm") == 0)
+        return 0;
+    int r = err_set(err, ERR_MANIFEST, "the Fastly service %s (%s) is of type %s, not a Compute one",
+                    s->name, s->id, type);
+    err_hint(err, "name another one: `service` of the target");
+    return r;
+}
+
+int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call, struct err *err)
+{
+    cleanup(json_decref_p) json_t *root = NULL;
+    bool by_id = s->id != NULL;
+    int r = fs_wait(f, call, &root, err);
+    if (r < 0)
+        return r;
+    json_decref(s->versions);
+    s->versions = NULL;
+    s->active = 0;
+    if (r == 0 && by_id) {
+        r = err_set(err, ERR_MANIFEST, "there is no Fastly service %s, or the token does not reach "
+                                       "it", s->id);
+        err_hint(err, "check `service` of the target and FASTLY_SERVICE_ID; the token comes from %s",
+                 f->token_from);
+        return r;
+    }
+    if (r == 0)
+        return 0;
+    if (!by_id)
+        s->id = json_text_copy(root, "id");
+    if (json_text(root, "name")) {
+        free(s->name);
+        s->name = xstrdup(json_text(root, "name"));
+    }
+    s->versions = sorted(json_object_get(root, "versions"));
+    size_t i;
+    json_t *v;
+    json_array_foreach(s->versions, i, v)
+        if (json_is_true(json_object_get(v, "active")))
+            s->active = (int)json_integer_value(json_object_get(v, "number"));
+    r = check_type(s, root, err);
+    return r < 0 ? r : 1;
+}
+
+int fs_read_all(struct fs *f, struct err *err)
+{
+    struct fs_call calls[1 + FS_SLOTS] = {{0}};
+    size_t n = f->router ? 1 + FS_SLOTS : 1;
+    calls[0] = fs_service_ask(f, &f->front);
+    for (size_t i = 1; i < n; i++)
+        calls[i] = fs_service_ask(f, &f->slots[i - 1]);
+    int r = fs_service_read(f, &f->front, &calls[0], err);
+    for (size_t i = 1; i < n && r >= 0; i++)
+        r = fs_service_read(f, &f->slots[i - 1], &calls[i], err);
+    for (size_t i = 0; i < n; i++)
+        fs_drop(&calls[i]);
+    return r < 0 ? r : 0;
+}
+
+/* --- making --- */
+
+int fs_service_make(struct fs *f, struct fs_service *s, struct err *err)
+{
+    if (s->id)
+        return 0;
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = fs_do(f, "POST", xstrdup("/service"),
+                  api_body_form("name", s->name, "type", "wasm", "comment", "made by edgectl",
+                                (char *)NULL),
+                  &root, err);
+    /* What was made by a call whose answer was lost is found by its name. */
+    struct err why = err ? *err : (struct err){0};
+    struct fs_call call = fs_service_ask(f, s);
+    int found = fs_service_read(f, s, &call, err);
+    if (found == 0 && err)
+        *err = why;
+    return found > 0 ? 0 : found < 0 ? found : r < 0 ? r
+           : err_set(err, ERR_NETWORK, "the Fastly service %s was made, but is not found", s->name);
+}
+
+int fs_activate(struct fs *f, struct fs_service *s, int number, struct err *err)
+{
+    char n[16];
+    snprintf(n, sizeof n, "%d", number);
+    int r = fs_do(f, "PUT", api_path("/service/%s/version/%s/activate", s->id, n), NULL, NULL, err);
+    if (r < 0)
+        return err_wrap(err, r, "activating version %d of %s", number, s->name);
+    s->active = number;
+    return 0;
+}
+
+/* --- versions --- */
+
+static int number_of(const json_t *v)
+{
+    return (int)json_integer_value(json_object_get(v, "number"));
+}
+
+const json_t *fs_version(const struct fs_service *s, int number)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(s->versions, i, v)
+        if (number_of(v) == number)
+            return v;
+    return NULL;
+}
+
+int fs_find_release(const struct fs_service *s, const char *release)
+{
+    int found = 0;
+    size_t i;
+    json_t *v;
+    json_array_foreach(s->versions, i, v) {
+        char its[PROVIDER_ID_MAX];
+        fs_comment_release(json_text(v, "comment"), its);
+        if (strcmp(its, release) == 0)
+            found = number_of(v);
+    }
+    return found;
+}
+
+int fs_newest(const struct fs_service *s)
+{
+    return number_of(json_array_get(s->versions, json_array_size(s->versions) - 1));
+}
+
+bool fs_is_locked(const struct fs_service *s, int number)
+{
+    return json_is_true(json_object_get(fs_version(s, number), "locked"));
+}
+
+bool fs_is_ours(const struct fs_service *s)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(s->versions, i, v)
+        if (json_text(v, "comment") && strncmp(json_text(v, "comment"), "edgectl ", 8) == 0)
+            return true;
+    return false;
+}
+
+char *fs_version_id(const struct fs_service *s, int number)
+{
+    return xasprintf("%s.%d", s->id, number);
+}
+
+struct fs_service *fs_service_of(struct fs *f, const char *version, int *ret_number)
+{
+    const char *dot = strrchr(version, '.');
+    struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
+    for (size_t i = 0; dot && i < ARRAY_LEN(all); i++) {
+        size_t len = all[i]->id ? strlen(all[i]->id) : 0;
+        if (len != (size_t)(dot - version) || memcmp(version, all[i]->id, len) != 0)
+            continue;
+        *ret_number = (int)strtol(dot + 1, NULL, 10);
+        return all[i];
+    }
+    return NULL;
+}

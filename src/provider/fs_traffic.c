@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Versions, splits, probes. Without a router a split is which version is active; with one, which
+ * versions are active in the two slots, and the rollout that the router reads. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "provider/fs.h"
+
+/* --- versions --- */
+
+static void read_version(const struct fs *f, const struct fs_service *s, const json_t *item,
+                         struct version *v)
+{
+    const char *comment = json_text(item, "comment");
+    const char *message = comment ? strstr(comment, ": ") : NULL;
+    int number = (int)json_integer_value(json_object_get(item, "number"));
+    cleanup(free_p) char *id = fs_version_id(s, number);
+    snprintf(v->id, sizeof v->id, "%s", id);
+    v->number = number;
+    fs_comment_release(comment, v->release);
+    const char *git = comment ? strstr(comment, " (git ") : NULL;
+    if (git && comment[strlen(comment) - 1] == ')')
+        v->revision = xstrndup(git + 6, strlen(git) - 7);
+    if (v->release[0] && message)
+        v->message = xstrndup(message + 2, git > message ? (size_t)(git - message) - 2
+                                                         : strlen(message + 2));
+    else if (!v->release[0] && comment && *comment)
+        v->message = xstrdup(comment);
+    v->created_ms = time_ms_from_iso(json_text(item, "created_at"));
+    /* An open draft of somebody else's may be anything. */
+    v->deployable = v->release[0] || json_is_true(json_object_get(item, "locked"));
+    if (s != &f->front && s->active == number) {
+        cleanup(free_p) char *host = fs_own_domain(s);
+        v->preview_url = xasprintf("https://%s", host);
+    }
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct version *x = a, *y = b;
+    return (x->created_ms < y->created_ms) - (x->created_ms > y->created_ms);
+}
+
+int fs_versions(struct target *t, struct version_list *ret, struct err *err)
+{
+    struct fs *f = fs_of(t);
+    int r = fs_read_all(f, err);
+    const struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
+    for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++)
+        for (size_t n = json_array_size(all[i]->versions); n-- > 0;)
+            read_version(f, all[i], json_array_get(all[i]->versions, n), version_list_add(ret));
+    /* Of one service they are in order already, whatever the clock said. */
+    if (r == 0 && f->router)
+        qsort(ret->list, ret->count, sizeof *ret->list, newest_first);
+    return r;
+}
+
+/* --- reading the split --- */
+
+static void add_arm(struct split *s, const struct fs_service *service, int bp)
+{
+    if (!service->id || !service->active)
+        return;
+    struct split_arm *arm = &s->arms[s->count++];
+    cleanup(free_p) char *id = fs_version_id(service, service->active);
+    snprintf(arm->version, sizeof arm->version, "%s", id);
+    arm->bp = bp;
+}
+
+static void split_of_router(const struct fs *f, const struct fs_rollout *w, struct split *ret)
+{
+    const struct fs_service *stable = &f->slots[w->stable == 'b'];
+    const struct fs_service *canary = &f->slots[w->canary == 'b'];
+    add_arm(ret, stable, SPLIT_WHOLE - w->weight_bp);
+    if (w->weight_bp > 0 || !ret->count)
+        add_arm(ret, canary, w->weight_bp);
+    snprintf(ret->revision, sizeof ret->revision, "%d/%d.%d/%d", f->front.active,
+             f->slots[0].active, f->slots[1].active, w->gen);
+}
+
+int fs_get_split(struct target *t, struct split *ret, struct err *err)
+{
+    struct fs *f = fs_of(t);
+    struct fs_rollout w = {0};
+    int r = fs_read_all(f, err);
+    if (r == 0 && f->router && fs_router_is_active(f))
+        r = fs_rollout_read(f, &w, err);
+    if (r < 0)
+        return r;
+    ret->settled = true;
+    if (w.valid) {
+        split_of_router(f, &w, ret);
+        return 0;
+    }
+    add_arm(ret, &f->front, SPLIT_WHOLE);
+    const json_t *active = fs_version(&f->front, f->front.active);
+    ret->changed_ms = time_ms_from_iso(json_text(active, "updated_at"));
+    snprintf(ret->revision, sizeof ret->revision, "%d", f->front.active);
+    return 0;
+}
+
+/* --- changing it --- */
+
+static int unknown(const struct fs *f, const char *version, struct err *err)
+{
+    int r = err_set(err, ERR_USAGE, "%s is no version of %s", version, f->front.name);
+    err_hint(err, "see `edgectl versions --target %s`", f->t.o.name);
+    return r;
+}
+
+/* A version of the front itself has everything, router or not: so an app from before the router
+ * comes back too. */
+static int activate_front(struct fs *f, int number, struct err *err)
+{
+    return f->front.active == number ? 0 : fs_activate(f, &f->front, number, err);
+}
+
+static void new_salt(char to[24])
+{
+    snprintf(to, 24, "%016llx", (unsigned long long)random_u64());
+}
+
+/* First the slots, then the rollout, then (once) the router in front: at each point in between
+ * everybody gets a version that is meant to have traffic. */
+static int share(struct fs *f, struct fs_service *stable, int stable_number,
+                 struct fs_service *canary, int canary_number, int weight_bp, struct err *err)
+{
+    struct fs_rollout w;
+    int r = fs_rollout_read(f, &w, err);
+    if (r == 0 && stable->active != stable_number)
+        r = fs_activate(f, stable, stable_number, err);
+    if (r == 0 && canary_number && canary->active != canary_number)
+        r = fs_activate(f, canary, canary_number, err);
+    int router = r == 0 ? fs_router_version(f) : 0;
+    if (r == 0 && !router && !fs_router_is_active(f))
+        r = err_set(err, ERR_DRIFT, "the router of %s has gone: deploy again", f->front.name);
+    if (r < 0)
+        return r;
+    char letter = stable == &f->slots[0] ? 'a' : 'b';
+    bool fresh = !w.valid || (w.weight_bp == 0 && weight_bp > 0);
+    if (fresh)
+        new_salt(w.salt);
+    w.gen++;
+    w.stable = letter;
+    w.canary = letter == 'a' ? 'b' : 'a';
+    w.weight_bp = weight_bp;
+    r = fs_rollout_write(f, &w, err);
+    return r == 0 && router && f->front.active != router
+               ? fs_activate(f, &f->front, router, err) : r;
+}
+
+static int set_split(struct fs *f, const struct split *want, struct err *err)
+{
+    int numbers[SPLIT_ARMS] = {0};
+    struct fs_service *services[SPLIT_ARMS] = {NULL};
+    int n = 0, weight = 0;
+    for (int i = 0; i < want->count; i++) {
+        if (want->count > 1 && want->arms[i].bp == 0)
+            continue;
+        services[n] = fs_service_of(f, want->arms[i].version, &numbers[n]);
+        if (!services[n] || !fs_version(services[n], numbers[n]))
+            return unknown(f, want->arms[i].version, err);
+        weight = want->arms[i].bp;
+        n++;
+    }
+    if (n == 1 && services[0] == &f->front)
+        return activate_front(f, numbers[0], err);
+    if (n == 1)
+        return share(f, services[0], numbers[0],
+                     services[0] == &f->slots[0] ? &f->slots[1] : &f->slots[0], 0, 0, err);
+    if (n == 2 && f->router && services[0] != services[1] && services[0] != &f->front &&
+        services[1] != &f->front)
+        return share(f, services[0], numbers[0], services[1], numbers[1], weight, err);
+    int r = err_set(err, ERR_USAGE, "Fastly cannot share traffic between these two versions");
+    err_hint(err, f->router ? "one must be of %s, the other of %s: deploy the new one again"
+                            : "set `router: true` in targets.%s",
+             f->router ? f->slots[0].name : f->t.o.name, f->slots[1].name);
+    return r;
+}
+
+int fs_set_split(struct target *t, const struct split *want, const char *expect, struct err *err)
+{
+    struct fs *f = fs_of(t);
+    cleanup(split_clear) struct split now = {0};
+    int r = fs_get_split(t, &now, err);
+    if (r == 0 && expect && strcmp(expect, now.revision) != 0)
+        r = err_set(err, ERR_DRIFT, "somebody changed %s meanwhile", f->front.name);
+    return r < 0 ? r : set_split(f, want, err);
+}
+
+/* --- probes --- */
+
+char *fs_host(const struct fs *f)
+{
+    const struct manifest_target *mt = f->t.o.manifest->target;
+    if (mt->domain_count)
+        return xstrdup(mt->domains[0]);
+    return f->front.id ? fs_own_domain(&f->front) : NULL;
+}
+
+/* The staging network answers for the service's own names, at an address of its own. */
+static int stage(struct fs *f, int number, const char *host, char **ret_address, struct err *err)
+{
+    char n[16];
+    snprintf(n, sizeof n, "%d", number);
+    cleanup(json_decref_p) json_t *domains = NULL;
+    int r = fs_do(f, "PUT", api_path("/service/%s/version/%s/activate/staging", f->front.id, n),
+                  NULL, NULL, err);
+    r = r < 0 ? r : fs_do(f, "GET", api_path("/service/%s/version/%s/domain?include=staging_ips",
+                                             f->front.id, n), NULL, &domains, err);
+    size_t i;
+    json_t *d;
+    json_array_foreach(domains, i, d)
+        if (json_text(d, "name") && strcmp(json_text(d, "name"), host) == 0)
+            *ret_address = json_text_copy(d, "staging_ip");
+    return r;
+}
+
+static int probe_front(struct fs *f, const struct probe *p, int number, struct probe_result *ret,
+                       struct err *err)
+{
+    cleanup(free_p) char *host = p->host ? xstrdup(p->host) : fs_host(f);
+    cleanup(free_p) char *address = NULL;
+    cleanup(free_p) char *url = xasprintf("https://%s%s", host, p->path ? p->path : "/");
+    if (f->front.active != number) {
+        if (!f->front.active) {
+            snprintf(ret->why, sizeof ret->why, "Fastly stages no version of a service that has "
+                                                "none active yet");
+            return 0;
+        }
+        int r = stage(f, number, host, &address, err);
+        if (r < 0)
+            return r;
+        if (!address) {
+            snprintf(ret->why, sizeof ret->why, "Fastly names no staging address for %.150s", host);
+            return 0;
+        }
+    }
+    probe_url(&f->t, url, NULL, address, p->timeout_ms, ret);
+    return 0;
+}
+
+int fs_probe(struct target *t, const struct probe *p, struct probe_result *ret, struct err *err)
+{
+    struct fs *f = fs_of(t);
+    int number = 0;
+    *ret = (struct probe_result){0};
+    int r = f->front.versions ? 0 : fs_read_all(f, err);
+    struct fs_service *s = r == 0 ? fs_service_of(f, p->version, &number) : NULL;
+    if (!s)
+        return r < 0 ? r : unknown(f, p->version, err);
+    if (s == &f->front) {
+        r = probe_front(f, p, number, ret, err);
+    } else if (s->active != number) {
+        snprintf(ret->why, sizeof ret->why, "version %d of %.60s is not active there", number,
+                 s->name);
+    } else {
+        cleanup(free_p) char *host = fs_own_domain(s);
+        cleanup(free_p) char *url = xasprintf("https://%s%s", host, p->path ? p->path : "/");
+        probe_url(t, url, NULL, NULL, p->timeout_ms, ret);
+    }
+    /* Each of these addresses is that of one version only. */
+    if (ret->status)
+        snprintf(ret->version, sizeof ret->version, "%s", p->version);
+    ret->verified = ret->status != 0;
+    return r;
+}

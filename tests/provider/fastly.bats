@@ -1,0 +1,300 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The Fastly driver against its fake: one service, and a router in front of two.
+
+load ../lib
+load ship
+
+setup() {
+    scratch
+    start_fake fastly --edge
+    export FASTLY_API_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token FASTLY_USE_API_SIGNING_KEY=1
+    # Deployed apps are reached through the fake, as its edge.
+    export HTTPS_PROXY=$FAKE SSL_CERT_FILE=$PWD/fake/ca.pem REL=1
+    small_wasm >app.wasm
+    manifest
+}
+
+teardown() {
+    stop_fake
+}
+
+# manifest [KEYS of the target]
+manifest() {
+    cat >edge.yaml <<EOF
+name: shop
+build: { artifact: app.wasm }
+backends: { origin: { url: "https://origin.example.com:8443", timeout: 5s } }
+kv: { sessions: { entries: { a: "1", b: { text: two, metadata: m } } } }
+config: { flags: { rel: "\${REL}" } }
+secrets: { api-key: }
+targets: { prod: { provider: fastly${1:+, $1} } }
+EOF
+}
+
+# deploy N: release N; $version is its version.
+deploy() {
+    REL=$1 ship_ok prod deploy app "release $1" "secrets/api-key=secret-$1"
+    version=$(field version)
+}
+
+# state EXPRESSION: of Python, about `s` (the fake's state) and `v` (the versions of shop).
+state() {
+    fake state | python3 -c 'import json, sys
+s = json.load(sys.stdin)
+v = s["services"].get("shop", {}).get("versions")
+print(eval(sys.argv[1]))' "$1"
+}
+
+split() {
+    ship_ok prod get-split
+    expect_in "$output" "\"arms\": $1"
+}
+
+# says HOST [SHARE]: who answers there.
+says() {
+    fake call "{\"name\": \"ask\", \"host\": \"$1\", \"share\": ${2:-0}}" | sed 's/.*"says":"\(.*\)".*/\1/'
+}
+
+@test "a first deploy makes service, stores and version; a second does nothing" {
+    deploy 1
+    for step in "service shop" "store shop-sessions"; do
+        expect_in "$output" "\"verb\": \"make\", \"id\": \"$step\""
+    done
+    expect_in "$output" '"first": true'
+    [ "$(state '[sorted(x["items"].items()) for x in s["stores"].values()]')" = \
+        "[[('a', '1'), ('b', 'two')], [('rel', '1')], [('api-key', 'secret-1')]]" ]
+    [ "$(state 'sorted(v["1"]["links"])')" = "['flags', 'secrets', 'sessions']" ]
+    [ "$(state 'v["1"]["package"]["wasm"]')" = "$(sha256sum <app.wasm | cut -d' ' -f1)" ]
+    [ "$(state '[v["1"]["backends"]["origin"][k] for k in ("address", "port", "use_ssl", "first_byte_timeout", "ssl_sni_hostname")]')" = \
+        "['origin.example.com', '8443', '1', '5000', 'origin.example.com']" ]
+    split '[]'
+    ship_ok prod split "$version"
+    split "[{\"version\": \"$version\", \"bp\": 10000}]"
+    [[ $(state 's["services"]["shop"]["active"]') = 1 ]]
+    fake reset
+    deploy 1
+    expect_in "$output" '"steps": []'
+    [ -z "$(requests | grep -v '^GET')" ]
+    no_violations
+}
+
+@test "a later version is a clone, with config and secrets of its own; back is one call" {
+    deploy 1
+    ship_ok prod split "$version"
+    first=$version
+    deploy 2
+    split "[{\"version\": \"$first\", \"bp\": 10000}]"
+    [ "$(state 'len(v), v["2"]["locked"], v["2"]["comment"][:16]')" = "(2, False, 'edgectl release ')" ]
+    [ "$(state '[s["stores"][v[n]["links"]["flags"]]["items"] for n in "12"]')" = "[{'rel': '1'}, {'rel': '2'}]" ]
+    [ "$(state '[s["stores"][v[n]["links"]["secrets"]]["items"] for n in "12"]')" = \
+        "[{'api-key': 'secret-1'}, {'api-key': 'secret-2'}]" ]
+    [ "$(state 'v["1"]["links"]["sessions"] == v["2"]["links"]["sessions"]')" = True ]
+    ship_ok prod split "$version"
+    split "[{\"version\": \"$version\", \"bp\": 10000}]"
+    fake reset
+    ship_ok prod split "$first"
+    [ "$(requests | grep -cv '^GET')" = 1 ]
+    split "[{\"version\": \"$first\", \"bp\": 10000}]"
+    ship_ok prod versions
+    expect_in "$output" '"message": "release 2", "revision": "abc123", "created": true'
+    # The same package again is not uploaded again.
+    ship prod split "$first" "$version=100"
+    expect_status 2
+    expect_in "$stderr" 'router: true'
+    no_violations
+}
+
+@test "a version without traffic is asked at the staging address" {
+    deploy 1
+    ship_ok prod probe "$version" /
+    expect_in "$output" '"status": 0'
+    ship_ok prod split "$version"
+    deploy 2
+    fake call '{"name": "break", "version": "shop.2"}'
+    ship_ok prod probe "$version" /
+    expect_in "$output" "{\"status\": 500, \"version\": \"$version\", \"verified\": true"
+    ship_ok prod probe "${version%.2}.1" /
+    expect_in "$output" '{"status": 200'
+    no_violations
+}
+
+@test "somebody else's service is taken over, its domain too; VCL is refused" {
+    fake call '{"name": "service", "service": "theirs", "domains": ["shop.example.com"]}' >id
+    id=$(sed 's/.*"id":"\(.*\)".*/\1/' id)
+    manifest "service: $id, domains: [shop.example.com]"
+    deploy 1
+    expect_in "$output" "\"verb\": \"adopt\", \"id\": \"adopt $id\""
+    expect_in "$(state 's["services"]["theirs"]["versions"]["2"]["backends"].keys()')" "theirs"
+    ship_ok prod split "$version"
+    [ "$(says shop.example.com)" = theirs.2 ]
+    fake call '{"name": "service", "service": "vcl", "type": "vcl"}' >id
+    manifest "service: $(sed 's/.*"id":"\(.*\)".*/\1/' id)"
+    ship prod plan app x secrets/api-key=value
+    expect_status 9
+    expect_in "$stderr" "is of type vcl"
+    manifest "service: SUnone"
+    ship prod plan app x secrets/api-key=value
+    expect_status 9
+    expect_in "$stderr" "there is no Fastly service SUnone"
+    manifest 'domains: [shop.example.com]'
+    ship prod deploy app x secrets/api-key=value
+    expect_status 1
+    expect_in "$stderr" "is already taken by another customer"
+    no_violations
+}
+
+@test "the router: made around a live domain, which always answers; shares, promotion, rollback" {
+    manifest 'domains: [shop.example.com]'
+    deploy 1
+    ship_ok prod split "$version"
+    old=$version
+    [ "$(says shop.example.com)" = shop.1 ]
+    manifest 'domains: [shop.example.com], router: true'
+    deploy 2
+    expect_in "$output" '"id": "service shop-a"'
+    expect_in "$output" '"id": "router shop"'
+    [ "$(says shop.example.com)" = shop.1 ]
+    split "[{\"version\": \"$old\", \"bp\": 10000}]"
+    ship_ok prod probe "$version" /
+    expect_in "$output" '{"status": 200'
+    ship_ok prod split "$version"
+    [ "$(says shop.example.com)" = shop-a.1 ]
+    split "[{\"version\": \"$version\", \"bp\": 10000}]"
+    second=$version
+    deploy 3
+    [[ $output != *router* ]]
+    [ "$(says shop.example.com)" = shop-a.1 ]
+    third=$version
+    ship_ok prod split "$second" "$third=500"
+    split "[{\"version\": \"$second\", \"bp\": 9500}, {\"version\": \"$third\", \"bp\": 500}]"
+    [ "$(says shop.example.com 499) $(says shop.example.com 500)" = "shop-b.1 shop-a.1" ]
+    salt=$(state 's["stores"]["shop-edgectl-router"]["items"]["rollout"]' | sed 's/.*"salt":"\([^"]*\)".*/\1/')
+    ship_ok prod split "$second" "$third=5000"
+    expect_in "$(state 's["stores"]["shop-edgectl-router"]["items"]["rollout"]')" "\"salt\":\"$salt\""
+    ship prod deploy app "release 4" secrets/api-key=secret-4
+    expect_status 5
+    expect_in "$stderr" "a rollout is under way"
+    ship_ok prod split "$third"
+    split "[{\"version\": \"$third\", \"bp\": 10000}]"
+    [ "$(says shop.example.com 0)" = shop-b.1 ]
+    ship_ok prod split "$second"
+    [ "$(says shop.example.com 0)" = shop-a.1 ]
+    # Even to before the router was there.
+    ship_ok prod split "$old"
+    [ "$(says shop.example.com)" = shop.1 ]
+    split "[{\"version\": \"$old\", \"bp\": 10000}]"
+    no_violations
+}
+
+@test "data: KV, config as the active version has it, sealed secrets" {
+    deploy 1
+    ship_ok prod put kv sessions 'a/b c' 'ü'
+    ship_ok prod get kv sessions 'a/b c'
+    expect_in "$output" '{"found": true, "value": "\u00fc"}'
+    ship_ok prod get kv sessions nothing
+    expect_in "$output" '"found": false'
+    ship_ok prod list kv sessions
+    [[ $output == *'"a"'*'"a/b c"'*'"b"'* ]]
+    ship_ok prod remove kv sessions a
+    ship_ok prod list kv sessions
+    [[ $output != *'"key": "a",'* ]]
+    ship prod get config flags rel
+    expect_status 1
+    expect_in "$stderr" "no active version of shop has it"
+    ship_ok prod split "$version"
+    ship_ok prod put config flags beta on
+    ship_ok prod get config flags beta
+    expect_in "$output" '"value": "on"'
+    ship_ok prod remove config flags beta
+    ship_ok prod list config flags
+    [[ $output != *beta* ]]
+    ship_ok prod put secret secrets other sealed-value
+    ship_ok prod list secret secrets
+    expect_in "$output" '"key": "other"'
+    [ "$(state '[x["items"] for x in s["stores"].values() if x["kind"] == "secret"]')" = \
+        "[{'api-key': 'secret-1', 'other': 'sealed-value'}]" ]
+    fake call '{"name": "set", "forged": true}'
+    ship prod put secret secrets third some-value
+    expect_status 1
+    expect_in "$stderr" "is not signed by Fastly; nothing was sent"
+    unset FASTLY_USE_API_SIGNING_KEY
+    fake call '{"name": "set", "forged": false}'
+    ship prod put secret secrets third some-value
+    expect_status 1
+    ship_ok prod purge
+    ship_ok prod purge key1
+    [ "$(state 's["purged"]')" = "[['shop', 'all'], ['shop', 'key1', False]]" ]
+    no_violations
+}
+
+@test "numbers: whole minutes of the active version's service" {
+    deploy 1
+    ship_ok prod split "$version"
+    fake call "$(python3 -c 'import json, time
+t = int(time.time()) // 60 * 60
+row = {"start_time": t - 120, "compute_requests": 100, "compute_resp_status_5xx": 7, "compute_runtime_errors": 2}
+print(json.dumps({"name": "stats", "service": "shop", "rows": [row, {**row, "start_time": t - 180}, {**row, "start_time": t}]}))')"
+    ship_ok prod metrics "$version" 1700000000001
+    expect_in "$output" '{"requests": 200, "errors": 18, "traps": 4'
+    ship prod metrics "${version%.1}.9" 1700000000000
+    expect_status 2
+    no_violations
+}
+
+@test "live logs: batches of lines, as they come" {
+    deploy 1
+    ship_ok prod split "$version"
+    "$TEST_TOOLS/ship" prod logs 3 >out 2>err 3>&- &
+    pid=$!
+    on() { [[ $(fake call '{"name": "logging"}') == *shop* ]]; }
+    wait_for 20 on
+    fake call '{"name": "logs", "service": "shop", "batches": [{"batch_id": "b1", "logs": [
+        {"sequence_number": 1, "request_start_us": 1700000000100000, "stream": "stdout", "id": "r1", "message": "one\n"},
+        {"sequence_number": 2, "request_start_us": 1700000000100000, "stream": "stderr", "id": "r1", "message": "two"}]}]}'
+    fake call '{"name": "logs", "service": "shop", "batches": [{"batch_id": "b2", "logs": [
+        {"sequence_number": 1, "request_start_us": 5, "stream": "stdout", "id": "r2", "message": "three"}]}]}'
+    wait "$pid"
+    output=$(python3 -c 'import json; print(json.dumps(json.load(open("out"))))')
+    expect_in "$output" "{\"time\": 1700000000100, \"version\": \"$version\", \"request\": \"r1\", \"text\": \"one\"}"
+    expect_in "$output" '"text": "three"'
+    no_violations
+}
+
+@test "gc takes the stores of old releases, destroy everything that is ours" {
+    fake call '{"name": "service", "service": "shopping"}'
+    for n in 1 2 3; do
+        deploy "$n"
+        ship_ok prod split "$version"
+    done
+    [ "$(state 'len(s["stores"])')" = 7 ]
+    ship_ok prod gc 1
+    [ "$(state 'len(s["stores"])')" = 3 ]
+    ship_ok prod destroy
+    [ "$(state '(list(s["services"]), list(s["stores"]))')" = "(['shopping'], [])" ]
+    no_violations
+}
+
+@test "who we are; and credentials that are missing or wrong" {
+    ship_ok prod whoami
+    expect_in "$output" '{"account": "cus1", "user": "usr1", "from": "FASTLY_API_TOKEN", "expires": true}'
+    FASTLY_API_TOKEN=wrong-token-of-mine ship prod plan app x secrets/api-key=value
+    expect_status 8
+    expect_in "$stderr" "the token comes from FASTLY_API_TOKEN"
+    [[ $stderr != *wrong-token-of-mine* ]]
+    unset FASTLY_API_TOKEN
+    ship prod whoami
+    expect_status 8
+    expect_in "$stderr" "FASTLY_API_TOKEN is not set, and there is no $HOME/.config/fastly/config.toml"
+    FASTLY_API_KEY=fs-token ship_ok prod whoami
+    mkdir -p "$HOME/.config/fastly"
+    printf '[auth]\ndefault = "me"\n[auth.tokens.me]\ntype = "static"\ntoken = "fs-token"\n' >"$HOME/.config/fastly/config.toml"
+    ship_ok prod whoami
+    expect_in "$output" "$HOME/.config/fastly/config.toml"
+    printf '[profile.old]\ndefault = true\ntoken = "fs-token"\n' >"$HOME/.config/fastly/config.toml"
+    ship_ok prod whoami
+    printf '[profile.old]\ntoken = "fs-token"\n' >"$HOME/.config/fastly/config.toml"
+    ship prod whoami
+    expect_status 8
+    FASTLY_PROFILE=old ship_ok prod whoami
+}
