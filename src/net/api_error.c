@@ -91,6 +91,8 @@ static void hint_status(const struct api *api, const struct api_response *r, str
                  (long long)(asked + 999) / 1000);
     else if (r->status == 429)
         err_hint(err, "%s limits how often it is asked; run it again later", api->name);
+    else if (r->status >= 400 && r->status < 500)
+        err_hint(err, "%s refused it, in these words; --verbose shows the calls before", api->name);
     else if (r->status >= 500)
         err_hint(err, "the fault is on %s's side; run it again later: what was done is kept",
                  api->name);

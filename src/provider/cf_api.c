@@ -97,13 +97,14 @@ static int read_answer(struct cf *c, const struct cf_call *call, const struct ap
         return 1;
     }
     cleanup(json_decref_p) json_t *root = json_loadb(r->body, r->len, 0, NULL);
+    const char *type = headers_get(&r->headers, "content-type");
+    if (!root && (good || (type && strncmp(type, "application/json", 16) == 0)))
+        return api_json(c->api, call->method, call->path, r, ret, err);
     json_t *success = json_object_get(root, "success");
     if (root && (good || r->status == 404) && !json_is_true(success) && is_absent(root))
         return 0;
     if (!good || (root && json_is_false(success)))
         return refused(c, call, r, err);
-    if (!root)
-        return api_json(c->api, call->method, call->path, r, ret, err);
     *ret = TAKE(root);
     return 1;
 }

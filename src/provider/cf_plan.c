@@ -150,24 +150,37 @@ static struct step *add_named(struct steps *steps, enum step_verb verb, char *id
     return s;
 }
 
+struct making {
+    struct cf *c;
+    const char *store;
+};
+
+static int make_namespace(void *env, struct err *err)
+{
+    const struct making *m = env;
+    cleanup(free_p) char *title = cf_namespace_title(m->c, m->store);
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = cf_do(m->c, "POST", cf_account_path(m->c, "/storage/kv/namespaces"),
+                  api_body_json(json_pack("{s:s}", "title", title)), &root, err);
+    const char *id = json_text(result_of(root), "id");
+    if (r == 0 && !id)
+        return err_set(err, ERR_NETWORK, "Cloudflare made a KV namespace without an id");
+    if (r == 0)
+        know_namespace(m->c, m->store, id);
+    return r;
+}
+
+static int find_namespace(void *env, struct err *err)
+{
+    const struct making *m = env;
+    const char *id;
+    return cf_namespace_find(m->c, m->store, &id, err);
+}
+
 static int run_namespace(struct target *t, struct step *step, struct err *err)
 {
-    struct cf *c = cf_of(t);
-    const char *store = step->data, *id;
-    cleanup(free_p) char *title = cf_namespace_title(c, store);
-    cleanup(json_decref_p) json_t *root = NULL;
-    int r = cf_do(c, "POST", cf_account_path(c, "/storage/kv/namespaces"),
-                  api_body_json(json_pack("{s:s}", "title", title)), &root, err);
-    if (r == 0 && json_text(result_of(root), "id")) {
-        know_namespace(c, store, json_text(result_of(root), "id"));
-        return 0;
-    }
-    /* Made before, by a run whose answer was lost. */
-    struct err why = err ? *err : (struct err){0};
-    int found = cf_namespace_find(c, store, &id, err);
-    if (found == 0 && err)
-        *err = why;
-    return found > 0 ? 0 : found < 0 ? found : r;
+    struct making m = {cf_of(t), step->data};
+    return make_once(m.c->api, make_namespace, find_namespace, &m, err);
 }
 
 /* --- first content --- */

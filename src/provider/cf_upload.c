@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A version of a worker: one multipart upload with its modules, bindings and secrets. The first one
  * makes the worker, and has all traffic at once; later ones have none. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 #include "provider/cf.h"
 
-enum { TRIES = 3, MESSAGE_MAX = 900 };
+enum { MESSAGE_MAX = 900 };
 
 const json_t *cf_find_release(const json_t *versions, const char *release)
 {
@@ -171,9 +170,19 @@ static void version_id(const json_t *result, char ret[PROVIDER_ID_MAX])
                  bare + 16, bare + 20);
 }
 
-/* 1: an earlier try did it after all. */
-static int look_again(struct cf *c, struct shipment *s, struct err *err)
+static int make_version(void *env, struct err *err)
 {
+    struct cf *c = env;
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = upload(c, c->t.shipment, &root, err);
+    if (r == 0)
+        version_id(json_object_get(root, "result"), c->t.shipment->version);
+    return r;
+}
+
+static int find_version(void *env, struct err *err)
+{
+    struct cf *c = env;
     cleanup(json_decref_p) json_t *versions = NULL;
     struct cf_call call = cf_start(c, "GET", cf_script_path(c, "/versions?deployable=true"), NULL,
                                    false);
@@ -181,9 +190,9 @@ static int look_again(struct cf *c, struct shipment *s, struct err *err)
     if (r <= 0)
         return r;
     c->exists = true;
-    const json_t *found = cf_find_release(versions, s->bundle->id);
+    const json_t *found = cf_find_release(versions, c->t.shipment->bundle->id);
     if (found)
-        snprintf(s->version, sizeof s->version, "%s", json_text(found, "id"));
+        snprintf(c->t.shipment->version, PROVIDER_ID_MAX, "%s", json_text(found, "id"));
     return found != NULL;
 }
 
@@ -192,21 +201,7 @@ int cf_run_version(struct target *t, struct step *step, struct err *err)
     (void)step;
     struct cf *c = cf_of(t);
     struct shipment *s = t->shipment;
-    int r = -ERR_NETWORK;
-    for (int tries = 1; r == -ERR_NETWORK && tries <= TRIES; tries++) {
-        cleanup(json_decref_p) json_t *root = NULL;
-        struct err why = {0};
-        int found = tries > 1 ? look_again(c, s, err) : 0;
-        if (found != 0)
-            return found < 0 ? found : 0;
-        r = upload(c, s, &root, &why);
-        if (r == 0)
-            version_id(json_object_get(root, "result"), s->version);
-        else if (err)
-            *err = why;
-        if (r == -ERR_NETWORK && tries < TRIES)
-            api_pause(c->api, tries);
-    }
+    int r = make_once(c->api, make_version, find_version, c, err);
     if (r < 0)
         return r;
     c->exists = true;

@@ -10,7 +10,7 @@
 #include "provider/journal.h"
 
 static const int64_t NS_PER_MS = 1000000;
-enum { PROBE_MS = 10 * 1000, PROBE_BODY = 64 * 1024, SEED_VALUE_MAX = 25 << 20 };
+enum { PROBE_MS = 10 * 1000, PROBE_BODY = 64 * 1024, SEED_VALUE_MAX = 25 << 20, MAKE_TRIES = 3 };
 
 void json_decref_p(json_t **json)
 {
@@ -153,6 +153,28 @@ void probe_url(struct target *t, const char *url, const struct headers *headers,
     else
         snprintf(ret->why, sizeof ret->why, "%.255s", err.msg);
     api_response_clear(&answer);
+}
+
+/* --- making --- */
+
+int make_once(struct api *api, int (*make)(void *env, struct err *err),
+              int (*find)(void *env, struct err *err), void *env, struct err *err)
+{
+    struct err why = {0};
+    int r = -ERR_NETWORK;
+    for (int tries = 1; r == -ERR_NETWORK && tries <= MAKE_TRIES; tries++) {
+        r = make(env, &why);
+        if (r == 0)
+            return 0;
+        int found = r == -ERR_INTERRUPTED ? 0 : find(env, err);
+        if (found != 0)
+            return found < 0 ? found : 0;
+        if (r == -ERR_NETWORK && tries < MAKE_TRIES)
+            api_pause(api, tries);
+    }
+    if (err)
+        *err = why;
+    return r;
 }
 
 /* --- first content of KV stores --- */

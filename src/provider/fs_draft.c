@@ -19,33 +19,46 @@ static int claimed(const struct fs *f, const struct fs_service *s)
     return before >= 0 && now == before + 1 && !fs_is_locked(s, now) ? now : 0;
 }
 
+struct cloning {
+    struct fs *f;
+    struct fs_service *s;
+    int number;
+};
+
+static int make_clone(void *env, struct err *err)
+{
+    struct cloning *m = env;
+    char number[16];
+    int from = m->s->active ? m->s->active : fs_newest(m->s);
+    snprintf(number, sizeof number, "%d", from);
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = fs_do(m->f, "PUT", api_path("/service/%s/version/%s/clone", m->s->id, number), NULL,
+                  &root, err);
+    if (r < 0)
+        return r;
+    m->number = (int)json_integer_value(json_object_get(root, "number"));
+    return m->number ? 0 : err_set(err, ERR_NETWORK, "Fastly cloned version %d of %s to nothing",
+                                   from, m->s->name);
+}
+
+static int find_clone(void *env, struct err *err)
+{
+    struct cloning *m = env;
+    struct fs_call call = fs_service_ask(m->f, m->s);
+    int r = fs_service_read(m->f, m->s, &call, err);
+    m->number = r > 0 ? claimed(m->f, m->s) : 0;
+    return r < 0 ? r : m->number > 0;
+}
+
 static int clone(struct fs *f, struct fs_service *s, int *ret_number, struct err *err)
 {
     char number[16];
-    int newest = fs_newest(s), from = s->active ? s->active : newest;
-    snprintf(number, sizeof number, "%d", newest);
+    snprintf(number, sizeof number, "%d", fs_newest(s));
     int r = fact_set(&f->t, "cloning", s->id, number, err);
-    if (r < 0)
-        return r;
-    snprintf(number, sizeof number, "%d", from);
-    cleanup(json_decref_p) json_t *root = NULL;
-    r = fs_do(f, "PUT", api_path("/service/%s/version/%s/clone", s->id, number), NULL, &root, err);
-    if (r < 0) {
-        /* The answer may have been lost, not the clone. */
-        struct err why = err ? *err : (struct err){0};
-        struct fs_call call = fs_service_ask(f, s);
-        if (r != -ERR_NETWORK || fs_service_read(f, s, &call, err) <= 0 || !claimed(f, s)) {
-            fs_drop(&call);
-            if (err)
-                *err = why;
-            return r;
-        }
-        *ret_number = claimed(f, s);
-        return 0;
-    }
-    *ret_number = (int)json_integer_value(json_object_get(root, "number"));
-    return *ret_number ? 0 : err_set(err, ERR_NETWORK, "Fastly cloned version %d of %s to nothing",
-                                     from, s->name);
+    struct cloning m = {f, s, 0};
+    r = r < 0 ? r : make_once(f->api, make_clone, find_clone, &m, err);
+    *ret_number = m.number;
+    return r;
 }
 
 /* A draft of this content, or one to make it in. */

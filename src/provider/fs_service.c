@@ -132,23 +132,40 @@ int fs_read_all(struct fs *f, struct err *err)
 
 /* --- making --- */
 
-int fs_service_make(struct fs *f, struct fs_service *s, struct err *err)
+struct making {
+    struct fs *f;
+    struct fs_service *s;
+};
+
+static int make_service(void *env, struct err *err)
 {
-    if (s->id)
-        return 0;
+    const struct making *m = env;
     cleanup(json_decref_p) json_t *root = NULL;
-    int r = fs_do(f, "POST", xstrdup("/service"),
-                  api_body_form("name", s->name, "type", "wasm", "comment", "made by edgectl",
+    int r = fs_do(m->f, "POST", xstrdup("/service"),
+                  api_body_form("name", m->s->name, "type", "wasm", "comment", "made by edgectl",
                                 (char *)NULL),
                   &root, err);
-    /* What was made by a call whose answer was lost is found by its name. */
-    struct err why = err ? *err : (struct err){0};
-    struct fs_call call = fs_service_ask(f, s);
-    int found = fs_service_read(f, s, &call, err);
-    if (found == 0 && err)
-        *err = why;
-    return found > 0 ? 0 : found < 0 ? found : r < 0 ? r
-           : err_set(err, ERR_NETWORK, "the Fastly service %s was made, but is not found", s->name);
+    if (r == 0 && !json_text(root, "id"))
+        r = err_set(err, ERR_NETWORK, "Fastly made the service %s without an id", m->s->name);
+    if (r < 0)
+        return r;
+    m->s->id = json_text_copy(root, "id");
+    json_decref(m->s->versions);
+    m->s->versions = sorted(json_object_get(root, "versions"));
+    return 0;
+}
+
+static int find_service(void *env, struct err *err)
+{
+    const struct making *m = env;
+    struct fs_call call = fs_service_ask(m->f, m->s);
+    return fs_service_read(m->f, m->s, &call, err);
+}
+
+int fs_service_make(struct fs *f, struct fs_service *s, struct err *err)
+{
+    struct making m = {f, s};
+    return s->id ? 0 : make_once(f->api, make_service, find_service, &m, err);
 }
 
 int fs_activate(struct fs *f, struct fs_service *s, int number, struct err *err)

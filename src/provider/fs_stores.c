@@ -57,25 +57,39 @@ int fs_store_find(struct fs *f, enum store_kind kind, const char *name, char **r
     return answered(f, &call, name, ret_id, err);
 }
 
+struct making {
+    struct fs *f;
+    enum store_kind kind;
+    const char *name;
+    char **ret_id;
+};
+
+static int make_store(void *env, struct err *err)
+{
+    const struct making *m = env;
+    struct api_body *body = m->kind == STORE_CONFIG
+                                ? api_body_form("name", m->name, (char *)NULL)
+                                : api_body_json(json_pack("{s:s}", "name", m->name));
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = fs_do(m->f, "POST", xstrdup(fs_store_path(m->kind)), body, &root, err);
+    *m->ret_id = r == 0 ? json_text_copy(root, "id") : NULL;
+    if (r == 0 && !*m->ret_id)
+        r = err_set(err, ERR_NETWORK, "Fastly made the store %s without an id", m->name);
+    return r;
+}
+
+static int find_store(void *env, struct err *err)
+{
+    const struct making *m = env;
+    int r = fs_store_find(m->f, m->kind, m->name, m->ret_id, err);
+    return r < 0 ? r : *m->ret_id != NULL;
+}
+
 int fs_store_make(struct fs *f, enum store_kind kind, const char *name, char **ret_id,
                   struct err *err)
 {
-    struct api_body *body = kind == STORE_CONFIG
-                                ? api_body_form("name", name, (char *)NULL)
-                                : api_body_json(json_pack("{s:s}", "name", name));
-    cleanup(json_decref_p) json_t *root = NULL;
-    struct err why = {0};
-    int r = fs_do(f, "POST", xstrdup(fs_store_path(kind)), body, &root, &why);
-    *ret_id = r == 0 ? json_text_copy(root, "id") : NULL;
-    if (*ret_id)
-        return 0;
-    /* Made before, by a call whose answer was lost, or by another run. */
-    int found = fs_store_find(f, kind, name, ret_id, err);
-    if (found < 0 || *ret_id)
-        return found;
-    if (err)
-        *err = why;
-    return r < 0 ? r : err_set(err, ERR_NETWORK, "Fastly made the store %s without an id", name);
+    struct making m = {f, kind, name, ret_id};
+    return make_once(f->api, make_store, find_store, &m, err);
 }
 
 /* --- of a release --- */

@@ -17,7 +17,7 @@ Tests steer a running fake by requests to /_fake/ (`fake` in provider.bash):
     fault   {"match": REGEX of "METHOD /path", "kind": ..., "times": 1, "skip": 0}   see Fault
     kill    {"nth": N, "when": "before"|"after", "pid_file": PATH}    kill -9 around the Nth request
     call    {"name": METHOD, ...}    change something behind the client's back: drift_METHOD(...)
-    requests, violations, state, reset
+    requests, violations, state, reset; heal: no fault any more
 
 Besides its API a fake answers for the provider's edge: with --edge, requests that come through it as
 an HTTPS proxy are for deployed apps, over TLS with certificates from its own authority."""
@@ -296,6 +296,8 @@ class Fake:
             self.kill, self.counter = args or None, 0
         elif what == "call":
             return Answer(json=getattr(self, "drift_" + args.pop("name"))(**args))
+        elif what == "heal":
+            self.faults = []
         elif what == "reset":
             self.requests, self.violations, self.faults, self.counter = [], [], [], 0
         elif what in ("requests", "violations"):

@@ -60,6 +60,16 @@ ship_killed() {
     run sh -c 'echo $$ >pid; exec "$@"' sh "$TEST_TOOLS/ship" "$@"
 }
 
+# ship, which a kill that was asked for finds when KILLABLE is set.
+ship_maybe_killed() {
+    if [ -z "${KILLABLE-}" ]; then
+        ship "$@"
+        return
+    fi
+    # shellcheck disable=SC2016
+    run --separate-stderr sh -c 'echo $$ >pid; exec "$@"' sh "$TEST_TOOLS/ship" "$@"
+}
+
 # A guest that says nothing: the smallest module that bundles.
 small_wasm() {
     # (module (memory (export "memory") 1) (func (export "_start")))

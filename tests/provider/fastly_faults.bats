@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The Fastly driver when Fastly misbehaves, and when it is killed; with a router too.
+
+load ../lib
+load ship
+load cases
+
+READ='GET /resources/stores/kv'
+MAKE='POST /service$'
+WRITE='PUT .*/(batch|package)'
+
+setup() {
+    scratch
+    export REL=0
+    small_wasm >app.wasm
+    manifest
+}
+
+# manifest [KEYS of the target]
+manifest() {
+    cat >edge.yaml <<EOF
+name: shop
+build: { artifact: app.wasm }
+backends: { origin: { url: "https://origin.example.com" } }
+kv: { sessions: { entries: { a: "1" } } }
+config: { flags: { rel: "\${REL}" } }
+secrets: { api-key: }
+targets: { prod: { provider: fastly${1:+, $1} } }
+EOF
+}
+
+teardown() {
+    stop_fake
+}
+
+begin() {
+    stop_fake
+    rm -rf fake state
+    start_fake fastly
+    export FASTLY_API_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token FASTLY_USE_API_SIGNING_KEY=1
+}
+
+release() {
+    last=$1
+    REL=$1 ship_maybe_killed prod deploy app "release $1" "secrets/api-key=secret-$1"
+    [ "$status" -ne 0 ] || version=$(field version)
+}
+
+traffic() {
+    ship_maybe_killed prod split "$version"
+    [ -n "${KILLABLE-}" ] || expect_status 0
+}
+
+whole() {
+    fake state | python3 -c '
+import json, sys
+s, n = json.load(sys.stdin), int(sys.argv[1])
+assert list(s["services"]) == ["shop"], s["services"]
+shop = s["services"]["shop"]
+assert len(shop["versions"]) == n and shop["active"] == n, shop
+v = shop["versions"][str(n)]
+assert len({x["comment"] for x in shop["versions"].values()}) == n, shop
+assert sorted(v["links"]) == ["flags", "secrets", "sessions"] and list(v["backends"]) == ["origin"], v
+assert len(s["stores"]) == 1 + 2 * n, s["stores"]
+assert s["stores"][v["links"]["flags"]]["items"] == {"rel": str(n)}
+assert s["stores"][v["links"]["secrets"]]["items"] == {"api-key": f"secret-{n}"}
+assert s["stores"]["shop-sessions"]["items"] == {"a": "1"}' "$1"
+    no_violations
+}
+
+one() {
+    release 1
+    traffic
+}
+
+both() {
+    one
+    release 2
+}
+
+@test "what passes is tried again, or found to be done" {
+    what_passes
+}
+
+@test "what stays is told in Fastly's words; the next run goes on" {
+    what_stays
+}
+
+@test "killed around any request of a first deploy, the next run ends it" {
+    killed_anywhere : release 1
+}
+
+@test "killed around any request of a later deploy, the next run ends it" {
+    killed_anywhere one release 2
+}
+
+# What there must be behind a router, whoever was killed when.
+whole_router() {
+    fake state | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+assert sorted(s["services"]) == ["shop", "shop-a", "shop-b"], s["services"]
+shop = s["services"]["shop"]["versions"]
+routers = [n for n, v in shop.items() if v["comment"].startswith("edgectl router")]
+assert len(shop) == 2 and routers == ["2"] and shop["2"]["active"], shop
+assert len(s["services"]["shop-a"]["versions"]) == 1, s["services"]["shop-a"]
+assert s["services"]["shop-a"]["active"] == 1
+rollout = json.loads(s["stores"]["shop-edgectl-router"]["items"]["rollout"])
+assert (rollout["stable"], rollout["weight_bp"]) == ("a", 0), rollout'
+    no_violations
+}
+
+@test "killed while a router is put around a live app, the next run ends it" {
+    whole() { whole_router; }
+    before() {
+        manifest
+        one
+        manifest "router: true"
+    }
+    killed_anywhere before release 2
+    around() {
+        before
+        release 2
+    }
+    killed_anywhere around traffic
+}
