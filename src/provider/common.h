@@ -43,9 +43,9 @@ void api_options_for(const struct target_options *o, struct api_options *options
 void probe_url(struct target *t, const char *url, const struct headers *headers,
                const char *resolve, int64_t timeout_ms, struct probe_result *ret);
 
-/* Do what must not be done twice. Where it is not known whether it was done (an answer was lost), or
- * was done by somebody else, `find` tells: 1 it is there, 0 not. Then it is tried again, as calls
- * that may be repeated are. */
+/* Do what must not be done twice. Where it is not known whether it was done (an answer was lost),
+ * or was done by somebody else, `find` tells: 1 it is there, 0 not. Then it is tried again, as
+ * calls that may be repeated are. */
 must_use int make_once(struct api *api, int (*make)(void *env, struct err *err),
                        int (*find)(void *env, struct err *err), void *env, struct err *err);
 

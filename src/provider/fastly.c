@@ -27,8 +27,8 @@ static void fs_close(struct target *t)
 static void name_services(struct fs *f)
 {
     const struct manifest *m = f->t.o.manifest;
-    const char *id = m->target && m->target->service ? m->target->service
-                                                     : target_variable(&f->t.o, "FASTLY_SERVICE_ID");
+    const char *id = m->target ? m->target->service : NULL;
+    id = id ? id : target_variable(&f->t.o, "FASTLY_SERVICE_ID");
     f->front.id = id ? xstrdup(id) : NULL;
     f->front.name = xstrdup(m->name);
     for (int i = 0; i < FS_SLOTS; i++)

@@ -3,9 +3,10 @@
  *
  * An app is a service with its domains, the front. Without a router a release is a version of it,
  * and whichever is active has everything. With a router the front runs edgectl's router guest, and
- * a release is a version of one of two further services, the slots NAME-a and NAME-b; a config store
- * says how they share (templates/routers/README.md). An app becomes one with a router by activating
- * the router on the service that has the domains: nothing moves, so nothing is ever unreachable.
+ * a release is a version of one of two further services, the slots NAME-a and NAME-b; a config
+ * store says how they share (templates/routers/README.md). An app becomes one with a router by
+ * activating the router on the service that has the domains: nothing moves, so nothing is ever
+ * unreachable.
  *
  * A version's id is "SERVICE.NUMBER". The release stands in its comment. Config and secret stores
  * hold the values of one release: their names end in a digest, and each version links its own, so
@@ -81,7 +82,7 @@ must_use int fs_read_all(struct fs *f, struct err *err);
 must_use int fs_service_make(struct fs *f, struct fs_service *s, struct err *err);
 /* The version's object; NULL if there is none. Borrowed. */
 const json_t *fs_version(const struct fs_service *s, int number);
-/* The newest version that holds the release; with `locked_too` also one that had traffic. 0 = none.*/
+/* The newest version with that release in its comment; 0 = none. */
 int fs_find_release(const struct fs_service *s, const char *release);
 /* The newest version's number, 0 = none. */
 int fs_newest(const struct fs_service *s);

@@ -74,8 +74,8 @@ static int check_type(const struct fs_service *s, const json_t *root, struct err
     const char *type = json_text(root, "type");
     if (!type || strcmp(type, "wasm") == 0)
         return 0;
-    int r = err_set(err, ERR_MANIFEST, "the Fastly service %s (%s) is of type %s, not a Compute one",
-                    s->name, s->id, type);
+    int r = err_set(err, ERR_MANIFEST, "the Fastly service %s (%s) is of type %s, not a Compute "
+                                       "one", s->name, s->id, type);
     err_hint(err, "name another one: `service` of the target");
     return r;
 }
@@ -93,8 +93,8 @@ int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call, st
     if (r == 0 && by_id) {
         r = err_set(err, ERR_MANIFEST, "there is no Fastly service %s, or the token does not reach "
                                        "it", s->id);
-        err_hint(err, "check `service` of the target and FASTLY_SERVICE_ID; the token comes from %s",
-                 f->token_from);
+        err_hint(err, "check `service` of the target and FASTLY_SERVICE_ID; the token comes from "
+                      "%s", f->token_from);
         return r;
     }
     if (r == 0)

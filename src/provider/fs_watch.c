@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a service does: numbers by the minute, its output as it comes; and forgetting what is cached.
- * Neither knows of versions: with a router each version has a service of its own, without one only
- * the active version has numbers. */
+/* What a service does: numbers by the minute, its output as it comes; and forgetting what is
+ * cached. Neither knows of versions: with a router each version has a service of its own, without
+ * one only the active version has numbers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
