@@ -16,6 +16,7 @@ struct args {
     const char *key;
     const char *file;
     const char *env;
+    bool allow_empty;
 };
 
 /* Everything up to the end goes straight into locked memory: no copy in a stdio buffer. */
@@ -60,8 +61,6 @@ static int ask(struct cli *cli, const char *key, struct secret **ret_value, stru
     size_t len = (size_t)n;
     if (len > 0 && data[len - 1] == '\n')
         len--;
-    if (len == 0)
-        return err_set(err, ERR_USAGE, "no value was given");
     *ret_value = secret_new(data, len);
     return 0;
 }
@@ -91,6 +90,22 @@ static int read_value(struct cli *cli, const struct args *args, const char *key,
     return read_fd(STDIN_FILENO, "stdin", true, ret_value, err);
 }
 
+/* An empty value is what a variable that was not filled or a command that failed leaves: an app
+ * that runs with it fails far from here. */
+static int refuse_empty(const struct args *args, const char *key, const struct secret *value,
+                        struct err *err)
+{
+    if (args->allow_empty || secret_len(value) > 0)
+        return 0;
+    if (args->env)
+        err_set(err, ERR_USAGE, "environment variable %s is empty", args->env);
+    else
+        err_set(err, ERR_USAGE, "%s is empty",
+                args->file && strcmp(args->file, "-") != 0 ? args->file : "the value on stdin");
+    err_hint(err, "%s was not changed; --allow-empty stores an empty secret", key);
+    return -ERR_USAGE;
+}
+
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct args *args = args_ptr;
@@ -103,6 +118,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
         r = secret_name_find(&state, args->name, args->key, &name, err);
     if (r == 0)
         r = read_value(cli, args, name.key, &value, err);
+    if (r == 0)
+        r = refuse_empty(args, name.key, value, err);
     if (r == 0 && cli->target_given)
         r = remote_put(cli, (struct store_ref){STORE_SECRET, name.store},
                        &(struct entry){.key = (char *)name.key, .secret = value}, err);
@@ -122,6 +139,7 @@ static const struct cli_arg operands[] = {
 static const struct cli_opt opts[] = {
     OPT_STR(struct args, 'f', "file", file, "path", COMP_FILE, "the value is in that file"),
     OPT_STR(struct args, 0, "env", env, "variable", COMP_NONE, "the value is in that variable"),
+    OPT_FLAG(struct args, 0, "allow-empty", allow_empty, "the value may be empty"),
     OPT_END,
 };
 

@@ -114,6 +114,32 @@ expect_hidden() {
     expect_status 7
 }
 
+@test "secret: an empty value is refused unless it is asked for" {
+    project
+    edgectl secret put token <<<kept
+    edgectl secret get token
+    before=$output
+    : >empty
+    export EMPTY=
+    for from in "stdin " "stdin --file -" "empty --file empty" "EMPTY --env EMPTY"; do
+        # shellcheck disable=SC2086
+        edgectl secret put token ${from#* } </dev/null
+        expect_status 2
+        expect_in "$stderr" "${from%% *} is empty"
+        expect_in "$stderr" --allow-empty
+    done
+    edgectl secret put token <<<'' # a line with nothing on it
+    expect_status 2
+    edgectl secret get token
+    [ "$output" = "$before" ]
+    edgectl secret put token --allow-empty </dev/null
+    expect_status 0
+    expect_in "$stderr" "stored, 0 bytes"
+    edgectl secret get token
+    expect_status 0
+    [ "$output" != "$before" ]
+}
+
 @test "secret get: the digest changes with the value, and the value is never shown" {
     project
     edgectl secret put token <<<first-value
