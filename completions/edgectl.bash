@@ -156,7 +156,7 @@ _edgectl_options() {
     kv\ sync) words='--from --delete --dry-run --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ list) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ get) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
-    secret\ put) words='--file --env --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    secret\ put) words='--file --env --allow-empty --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ delete) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     secret\ diff) words='--from --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     config\ list) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;

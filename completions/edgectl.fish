@@ -154,6 +154,7 @@ complete -c edgectl -n '__edgectl_at 0 secret get' -a '(__edgectl_values secret)
 complete -c edgectl -n '__edgectl_at 0 secret' -a put -d 'store a secret, sealed, for this machine'
 complete -c edgectl -n '__edgectl_at any secret put' -s f -l file -r -F -d 'the value is in that file'
 complete -c edgectl -n '__edgectl_at any secret put' -l env -r -d 'the value is in that variable'
+complete -c edgectl -n '__edgectl_at any secret put' -l allow-empty -d 'the value may be empty'
 complete -c edgectl -n '__edgectl_at any secret put' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at 0 secret put' -a '(__edgectl_values secret)'
 complete -c edgectl -n '__edgectl_at 0 secret' -a delete -d 'delete a secret stored by secret put'
