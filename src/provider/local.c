@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -103,6 +104,24 @@ static int server_error(const struct api_response *r, struct err *err)
     return -(int)c;
 }
 
+/* A server that was restarted has a new token, which it writes down soon after it listens. */
+static int ask_anew(struct local *l, const struct api_request *request, struct api_response *ret,
+                    struct err *err)
+{
+    int r = 0;
+    for (int i = 0; i < 20 && r == 0 && ret->status == 403; i++) {
+        struct timespec t = {.tv_nsec = 50000000};
+        nanosleep(&t, NULL);
+        api_response_clear(ret);
+        api_free(l->api);
+        l->api = NULL;
+        r = connect_api(l, err);
+        if (r == 0)
+            r = api_do(l->api, request, ret, err);
+    }
+    return r;
+}
+
 int local_call_raw(struct local *l, const char *method, const char *path,
                    const struct headers *headers, struct api_body *body, struct api_response *ret,
                    struct err *err)
@@ -123,6 +142,8 @@ int local_call_raw(struct local *l, const char *method, const char *path,
     if (changes)
         kill_point(point);
     int r = api_do(l->api, &request, ret, err);
+    if (r == 0 && ret->status == 403 && !body)
+        r = ask_anew(l, &request, ret, err);
     memcpy(point, "after ", 6);
     if (changes)
         kill_point(point);
