@@ -47,7 +47,7 @@ struct gate_config {
     struct gate_rule rule[GATE_METRICS];
     double alpha;                   /* false rollbacks; 0 = 0.01 */
     double beta;                    /* false advances; 0 = 0.05 */
-    double share_tolerance;         /* > 0: routing is sticky, the share may be off by so much */
+    double share_tolerance;         /* > 1: sticky routing, the share may be off by this factor */
 };
 
 /* What one metric counted since the last look. `bad` has a count per edge of the rule. Counts are

@@ -81,8 +81,10 @@ static bool share_is_off(const struct gate *g)
     double k = routing_prior;
     if (w <= 0 || w >= 1 || n <= 0)
         return false;
-    if (g->config.share_tolerance > 0)
-        return n >= 1000 && fabs(x / n - w) > g->config.share_tolerance;
+    double tolerance = g->config.share_tolerance, rest = 1 - w;
+    if (tolerance > 0)
+        return n * fmin(w, rest) >= 100 && (x / n > fmin(w * tolerance, 1 - rest / tolerance) ||
+                                            x / n < fmax(w / tolerance, 1 - rest * tolerance));
     double log_e = lgamma(k * w + x) + lgamma(k * (1 - w) + n - x) - lgamma(k + n) -
                    lgamma(k * w) - lgamma(k * (1 - w)) + lgamma(k) - x * log(w) -
                    (n - x) * log1p(-w);

@@ -132,18 +132,33 @@ int history_open(const char *state_dir, const char *target, const char *id, bool
     cleanup(free_p) char *dir = folder(state_dir, target);
     char **ids = NULL;
     size_t count = 0;
+    *ret = NULL;
     int r = history_list(state_dir, target, &ids, &count, err);
     if (r < 0)
         return r;
-    const char *found = !id && count ? ids[count - 1] : NULL;
-    for (size_t i = 0; id && i < count; i++) {
-        if (strcmp(ids[i], id) == 0)
-            found = ids[i];
-    }
-    cleanup(history_close_p) struct history *h = found ? make(dir, found) : NULL;
-    history_list_free(ids, count);
-    if (h)
+    /* One that was killed before its first event was whole has not begun. */
+    for (size_t i = count; i-- > 0 && r == 0 && !*ret;) {
+        if (id && strcmp(ids[i], id) != 0)
+            continue;
+        cleanup(history_close_p) struct history *h = make(dir, ids[i]);
         r = load(h, write, err);
+        if (r == 0 && history_count(h) > 0)
+            *ret = TAKE(h);
+        else if (r == 0 && write)
+            unlink(h->path);
+    }
+    history_list_free(ids, count);
+    return r;
+}
+
+int history_read(const char *path, struct history **ret, struct err *err)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    cleanup(history_close_p) struct history *h = make(".", "");
+    snprintf(h->id, sizeof h->id, "%.*s", (int)strcspn(name, "."), name);
+    free(h->path);
+    h->path = xstrdup(path);
+    int r = load(h, false, err);
     if (r == 0)
         *ret = TAKE(h);
     return r;

@@ -22,10 +22,12 @@ struct history;
 /* A new rollout: makes the file, empty. -ERR_IO. */
 must_use int history_new(const char *state_dir, const char *target, struct history **ret,
                          struct err *err);
-/* The newest one of a target, or that with the id. 0 and NULL when there is none.
+/* The newest one of a target that has begun, or that with the id. 0 and NULL when there is none.
  * -ERR_FAILURE when it is damaged. */
 must_use int history_open(const char *state_dir, const char *target, const char *id, bool write,
                           struct history **ret, struct err *err);
+/* A journal's file, wherever it is, to be read. */
+must_use int history_read(const char *path, struct history **ret, struct err *err);
 /* NULL is allowed. */
 void history_close(struct history *h);
 void history_close_p(struct history **h);

@@ -144,7 +144,7 @@ int plan_make(const struct manifest_rollout *m, const struct provider_caps *cons
         p->lag_ms = caps[t]->metric_lag_ms;
         remote |= strcmp(p->provider, "local") != 0;
         if (p->sticky)
-            plan->gate.share_tolerance = 0.1;
+            plan->gate.share_tolerance = 3;
     }
     plan->poll_ms = m->poll_ms ? m->poll_ms : remote ? 10000 : 250;
     plan->deadline_ms = m->deadline_ms ? m->deadline_ms : day_ms;

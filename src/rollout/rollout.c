@@ -68,26 +68,31 @@ static int target_at(const struct rollout *r, const json_t *e)
     return t >= 0 && t < r->plan.targets ? (int)t : 0;
 }
 
-static void on_look(struct rollout *r, const json_t *e)
+void rollout_look_of(const struct gate_config *c, const json_t *e, struct gate_look *ret)
 {
-    int t = target_at(r, e);
-    const struct gate_config *c = &r->plan.gate;
-    struct gate_look look = {
+    *ret = (struct gate_look){
         .stage = json_is_true(json_object_get(e, "stage")),
         .weight = json_number_value(json_object_get(e, "w")),
         .stable_requests = routed_at(e, 0),
         .canary_requests = routed_at(e, 1),
     };
-    read_cells(c, json_object_get(e, "s"), look.stable);
-    read_cells(c, json_object_get(e, "c"), look.canary);
+    read_cells(c, json_object_get(e, "s"), ret->stable);
+    read_cells(c, json_object_get(e, "c"), ret->canary);
     const json_t *skip = json_object_get(e, "skip");
     for (size_t i = 0; i < json_array_size(skip); i++) {
         json_int_t m = json_integer_value(json_array_get(skip, i));
         if (m >= 0 && m < c->count)
-            look.stable[m].known = look.canary[m].known = false;
+            ret->stable[m].known = ret->canary[m].known = false;
     }
+}
+
+static void on_look(struct rollout *r, const json_t *e)
+{
+    int t = target_at(r, e);
+    struct gate_look look;
+    rollout_look_of(&r->plan.gate, e, &look);
     gate_add(r->gate[t], &look);
-    sum_up(c, &r->total[t], e);
+    sum_up(&r->plan.gate, &r->total[t], e);
     r->staged[t] = false;
 }
 

@@ -32,6 +32,9 @@ void rollout_free_p(struct rollout **r);
 /* Writes an event and lets it count; takes it. */
 must_use int rollout_add(struct rollout *r, json_t *event, struct err *err);
 
+/* The look that an event "look" or "past" tells of. */
+void rollout_look_of(const struct gate_config *c, const json_t *event, struct gate_look *ret);
+
 /* The gates together: fail if any fails, advance if all that have been asked do. */
 struct gate_result rollout_verdict(const struct rollout *r, bool with_needed);
 /* The target whose gate decided; -1: none. */
