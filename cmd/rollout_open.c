@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/rollout_open.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "cmd/cmd.h"
+#include "rollout/note.h"
+#include "world/state.h"
+
+static const struct manifest_rollout plain = {.burn_in_ms = -1, .history_ms = -1};
+
+static const struct manifest_rollout *section(const struct manifest *m)
+{
+    return m->rollout ? m->rollout : &plain;
+}
+
+char *rollout_who(void)
+{
+    char host[128] = "";
+    const char *user = getenv("USER");
+    gethostname(host, sizeof host - 1);
+    return xasprintf("%s@%s", user ? user : "edgectl", host);
+}
+
+bool rollout_is_under_way(const struct rollout *r)
+{
+    return r && (r->state.phase == PHASE_FORWARD || r->state.phase == PHASE_BACK);
+}
+
+/* --- targets --- */
+
+/* Names from the manifest, copied, since each session loads its own. */
+static int list_targets(struct cli *cli, char ***ret_names, int *ret_count, struct err *err)
+{
+    struct manifest *m = NULL;
+    int r = cmd_load_manifest(cli, &m, err);
+    if (r < 0)
+        return r;
+    const struct manifest_rollout *s = section(m);
+    bool many = s->target_count > 0 && strcmp(cli->target, "local") == 0;
+    int count = many ? (int)s->target_count : 1;
+    if (count > PLAN_TARGETS_MAX) {
+        manifest_unref(m);
+        return err_set(err, ERR_MANIFEST, "rollout.targets: more than %d", PLAN_TARGETS_MAX);
+    }
+    char **names = xcalloc((size_t)count, sizeof *names);
+    for (int i = 0; i < count; i++)
+        names[i] = xstrdup(many ? s->targets[i] : cli->target);
+    manifest_unref(m);
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
+int rollout_session_open(struct cli *cli, enum journal_mode mode, struct rollout_session *s,
+                         struct err *err)
+{
+    char **names = NULL;
+    int count = 0;
+    *s = (struct rollout_session){.cli = cli};
+    int r = list_targets(cli, &names, &count, err);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < count && r == 0; i++) {
+        /* The session keeps the name. */
+        r = session_open(cli, names[i], mode, &s->target[i], err);
+        s->count += r == 0;
+    }
+    if (r < 0)
+        rollout_session_close(s);
+    cli->target = "local";
+    if (r == 0)
+        cli->target = s->target[0].target->o.name;
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+    return r;
+}
+
+void rollout_session_close(struct rollout_session *s)
+{
+    rollout_free(s->rollout);
+    while (s->count > 0)
+        session_close(&s->target[--s->count]);
+    s->rollout = NULL;
+}
+
+/* --- the journal --- */
+
+static int from_note(struct rollout_session *s, bool write, struct err *err)
+{
+    json_t *note = NULL;
+    struct session *first = &s->target[0];
+    struct err why;
+    int r = note_get(first->target, &note, &why);
+    const char *phase = json_string_value(json_object_get(note, "phase"));
+    bool under_way = phase && (strcmp(phase, "forward") == 0 || strcmp(phase, "back") == 0);
+    r = 0;
+    if (note && under_way && write) {
+        r = note_adopt(note, first->state_dir, first->target->o.name, &s->rollout, err);
+        if (r == 0)
+            out_note(s->cli->out, "taken over from %s: what was counted there is counted anew",
+                     json_string_value(json_object_get(note, "host")));
+    } else if (note && under_way) {
+        out_note(s->cli->out, "rollout %s is run from another machine (%s): phase %s, step %d",
+                 json_string_value(json_object_get(note, "id")),
+                 json_string_value(json_object_get(note, "host")), phase,
+                 (int)json_integer_value(json_object_get(note, "step")) + 1);
+    }
+    json_decref(note);
+    return r;
+}
+
+int rollout_session_load(struct rollout_session *s, const char *id, bool write, struct err *err)
+{
+    struct history *h = NULL;
+    struct session *first = &s->target[0];
+    int r = history_open(first->state_dir, first->target->o.name, id, write, &h, err);
+    if (r < 0)
+        return r;
+    if (h)
+        return rollout_load(h, &s->rollout, err);
+    if (id)
+        return err_set(err, ERR_USAGE, "there is no rollout '%s'", id);
+    return from_note(s, write, err);
+}
+
+int rollout_session_need(struct rollout_session *s, struct err *err)
+{
+    int r = rollout_session_load(s, NULL, true, err);
+    if (r < 0)
+        return r;
+    if (rollout_is_under_way(s->rollout))
+        return 0;
+    err_set(err, ERR_USAGE, "no rollout is under way on target '%s'", s->target[0].target->o.name);
+    err_hint(err, "begin one: edgectl rollout run; when the journal is lost: edgectl rollout abort "
+                  "--to VERSION");
+    return -ERR_USAGE;
+}
+
+int rollout_session_plan(struct rollout_session *s, const char *version, struct plan *plan,
+                         struct err *err)
+{
+    const struct provider_caps *caps[PLAN_TARGETS_MAX];
+    *plan = (struct plan){.targets = s->count};
+    for (int i = 0; i < s->count; i++) {
+        caps[i] = &s->target[i].target->caps;
+        int r = drive_find_versions(s->target[i].target, version, &plan->target[i], err);
+        if (r < 0)
+            return r;
+    }
+    return plan_make(section(s->target[0].manifest), caps, plan, err);
+}
+
+/* --- asking the process that runs it --- */
+
+static bool taken(const struct rollout *r, size_t before, bool until_end)
+{
+    return until_end ? !rollout_is_under_way(r) : r->state.asked > before;
+}
+
+int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struct err *err)
+{
+    cleanup(rollout_session_close) struct rollout_session s = {0};
+    int r = rollout_session_open(cli, JOURNAL_READ, &s, err);
+    if (r == 0)
+        r = rollout_session_load(&s, NULL, false, err);
+    if (r == 0 && !rollout_is_under_way(s.rollout))
+        r = err_set(err, ERR_USAGE, "no rollout is under way on target '%s'", cli->target);
+    if (r < 0)
+        return r;
+    cleanup(free_p) char *who = rollout_who();
+    json_t *request = drive_request(what, who);
+    size_t before = s.rollout->state.asked;
+    r = history_ask(s.rollout->history, request, err);
+    json_decref(request);
+    /* It looks for requests several times a second, but between two of its calls. */
+    for (int turn = 0; r == 0 && !taken(s.rollout, before, until_end); turn++) {
+        if (turn == 1200)
+            return err_set(err, ERR_DRIFT, "the process that runs the rollout does not react");
+        struct timespec t = {.tv_nsec = 100000000};
+        nanosleep(&t, NULL);
+        rollout_free(s.rollout);
+        s.rollout = NULL;
+        r = rollout_session_load(&s, NULL, false, err);
+    }
+    return r;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include "base/mem.h"
+#include "cmd/rollout_open.h"
+
+static int run(struct cli *cli, void *args, struct err *err)
+{
+    (void)args;
+    cleanup(rollout_session_close) struct rollout_session s = {0};
+    int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    if (r == -ERR_DRIFT) {
+        r = rollout_session_ask(cli, "pause", false, err);
+    } else if (r == 0) {
+        cleanup(free_p) char *who = rollout_who();
+        r = rollout_session_need(&s, err);
+        if (r == 0)
+            r = rollout_add(s.rollout, json_pack("{s:s, s:s}", "e", "pause", "by", who), err);
+    }
+    if (r == 0)
+        out_note(cli->out, "paused: no further step is taken; a gate that fails still puts all "
+                           "back while somebody watches");
+    return r;
+}
+
+static const struct cli_example examples[] = {
+    {"edgectl rollout pause", "take no further step until `rollout resume`"},
+    {NULL, NULL},
+};
+
+const struct cli_cmd cmd_rollout_pause = {
+    .path = "rollout pause",
+    .group = GRP_SHIP,
+    .summary = "keep a rollout from taking further steps",
+    .needs = NEED_STATE,
+    .exits = EXITS(IO, DRIFT, CREDENTIALS, MANIFEST),
+    .examples = examples,
+    .run = run,
+};

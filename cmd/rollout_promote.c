@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include "base/mem.h"
+#include "cmd/rollout_begin.h"
+
+struct args {
+    bool full;
+};
+
+static int by_ourselves(struct rollout_session *s, bool full, struct err *err)
+{
+    cleanup(free_p) char *who = rollout_who();
+    int r = rollout_session_need(s, err);
+    if (r == 0)
+        r = rollout_add(s->rollout, json_pack("{s:s, s:s}", "e", full ? "full" : "approve", "by",
+                                              who), err);
+    if (r < 0)
+        return r;
+    if (full)
+        return rollout_go_on(s, false, false, err);
+    out_note(s->cli->out, "step %d is approved; go on with: edgectl rollout resume",
+             s->rollout->state.step + 1);
+    return 0;
+}
+
+static int run(struct cli *cli, void *args_ptr, struct err *err)
+{
+    const struct args *args = args_ptr;
+    cleanup(rollout_session_close) struct rollout_session s = {0};
+    int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    if (r == -ERR_DRIFT)
+        return rollout_session_ask(cli, args->full ? "full" : "approve", args->full, err);
+    return r < 0 ? r : by_ourselves(&s, args->full, err);
+}
+
+static const struct cli_opt opts[] = {
+    OPT_FLAG(struct args, 0, "full", full, "give the new version all traffic now, unjudged"),
+    OPT_END,
+};
+
+static const struct cli_example examples[] = {
+    {"edgectl rollout promote", "approve the step that waits for it"},
+    {"edgectl rollout promote --full", "finish at once, whatever the gate says"},
+    {NULL, NULL},
+};
+
+const struct cli_cmd cmd_rollout_promote = {
+    .path = "rollout promote",
+    .group = GRP_SHIP,
+    .summary = "approve the step that a rollout waits at, or finish it",
+    .opts = opts,
+    .args_size = sizeof(struct args),
+    .needs = NEED_STATE,
+    .exits = EXITS(IO, DRIFT, NETWORK, CREDENTIALS, MANIFEST, INTERRUPTED),
+    .examples = examples,
+    .run = run,
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include <string.h>
+#include "cmd/rollout_begin.h"
+
+struct args {
+    const char *version;
+};
+
+static int run(struct cli *cli, void *args_ptr, struct err *err)
+{
+    const struct args *args = args_ptr;
+    return rollout_begin_or_go_on(cli, args->version, false, err);
+}
+
+static const struct cli_arg operands[] = {
+    ARG_OPTIONAL(struct args, "VERSION", version, COMP_NONE,
+                 "version to roll out; the newest if left away"),
+    ARG_END,
+};
+
+static const struct cli_example examples[] = {
+    {"edgectl rollout run", "roll the newest version out, or go on with what was begun"},
+    {"edgectl rollout run --target production --json", "each event as a line of JSON"},
+    {NULL, NULL},
+};
+
+const struct cli_cmd cmd_rollout_run = {
+    .path = "rollout run",
+    .group = GRP_SHIP,
+    .summary = "roll a version out step by step, to the end",
+    .operands = operands,
+    .args_size = sizeof(struct args),
+    .needs = NEED_STATE,
+    .exits = EXITS(GATE, INCONCLUSIVE, DRIFT, NETWORK, CREDENTIALS, MANIFEST, INTERRUPTED),
+    .examples = examples,
+    .run = run,
+};
