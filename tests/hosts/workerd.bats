@@ -44,11 +44,14 @@ same() {
 }
 
 @test "hello in every language" {
-    for guest in c/hello rust/hello go/hello js/hello as/hello; do
+    for guest in go/hello js/hello as/hello; do
+        work "$guest"
+        says / Hello
+    done
+    for guest in c/hello rust/hello; do
         serve "$guest"
         native=$url
         work "$guest"
-        [ "$(curl -s "$url")" = Hello ]
         same /
         same / -I
         same /some/path?and=query -d 'a body that nobody reads'

@@ -12,7 +12,7 @@ import {
 } from "./memory.js";
 
 const KEY_MAX = 4096, SURROGATE_MAX = 1024, SURROGATES_MAX = 16384, BYTES_MAX = 16 << 20, VARIANTS_MAX = 256;
-const LOOK_AGAIN_MS = 4;
+const LOOK_AGAIN_MS = 4, OBLIGED_MS = 120000;
 const NS_MAX = (1n << 64n) - 1n;
 
 const plus = (a, b) => (a + b > NS_MAX ? NS_MAX : a + b);
@@ -89,7 +89,6 @@ const signature = (rule, request) => JSON.stringify(rule.map((name) => request.f
 class Entry {
     constructor() {
         this.variants = [];         // the one written last comes first
-        this.obligations = 0;
     }
 
     matching(request) {
@@ -99,19 +98,22 @@ class Entry {
     variant(rule, request) {
         const wanted = signature(rule, request), key = rule.join(" ");
         let i = this.variants.findIndex((v) => v.rule.join(" ") === key && v.signature === wanted);
-        const v = i < 0 ? { rule, signature: wanted, object: undefined, obligated: false } : this.variants.splice(i, 1)[0];
+        const v = i < 0 ? { rule, signature: wanted, object: undefined, obligation: undefined } : this.variants.splice(i, 1)[0];
         this.variants.unshift(v);
         i = this.variants.length - 1;
-        if (i >= VARIANTS_MAX && !this.variants[i].obligated)
+        if (i >= VARIANTS_MAX && !obliged(this.variants[i]))
             this.variants.pop();
         return v;
     }
 
     tidy(v) {
-        if (!v.object && !v.obligated)
+        if (!v.object && !v.obligation)
             this.variants = this.variants.filter((o) => o !== v);
     }
 }
+
+// Somebody is at it. A platform may drop a request and tell nobody: after a while it does not count.
+const obliged = (v) => v.obligation !== undefined && Date.now() - v.obligation.since < OBLIGED_MS;
 
 const objectOf = (v) => {
     if (v.object?.data.state === "broken")
@@ -138,7 +140,7 @@ class CoreCache {
         for (const [key, e] of this.entries) {
             if (this.bytes <= BYTES_MAX)
                 return;
-            if (e.obligations)
+            if (e.variants.some(obliged))
                 continue;
             this.entries.delete(key);
             this.bytes = 0;
@@ -161,12 +163,12 @@ class CoreCache {
         let staleInWork, stale, inWork = false;
         for (const v of e.matching(request)) {
             const o = objectOf(v);
-            inWork ||= v.obligated;
+            inWork ||= obliged(v);
             if (!o?.usable)
                 continue;
             if (o.fresh)
                 return { found: o.give() };
-            if (v.obligated)
+            if (obliged(v))
                 staleInWork ??= o;
             else
                 stale ??= v;
@@ -177,16 +179,16 @@ class CoreCache {
             return undefined;
         // The answer will most likely vary as the last one did.
         const v = stale ?? e.variant(e.variants[0]?.rule ?? [], request);
-        v.obligated = true;
-        e.obligations++;
-        return { found: stale?.object.give(), obligation: { key, e, v, request } };
+        v.obligation = { key, e, v, request, since: Date.now() };
+        return { found: stale?.object.give(), obligation: v.obligation };
     }
 
-    discharge({ key, e, v }) {
-        v.obligated = false;
+    discharge(obligation) {
+        const { key, e, v } = obligation;
+        if (v.obligation === obligation)
+            v.obligation = undefined;
         e.tidy(v);
-        e.obligations--;
-        if (e.variants.length === 0 && e.obligations === 0 && this.entries.get(key) === e)
+        if (e.variants.length === 0 && this.entries.get(key) === e)
             this.entries.delete(key);
     }
 
@@ -208,7 +210,7 @@ class CoreCache {
                     e.tidy(v);
                 }
             }
-            if (e.variants.length === 0 && e.obligations === 0)
+            if (e.variants.length === 0)
                 this.entries.delete(key);
         }
     }
@@ -220,7 +222,7 @@ function cacheOf(g) {
     g.effect();
     const scope = g.platform.cacheScope;
     if (!scope)
-        throw new Unsupported("there is no cache here");
+        throw new Unsupported();
     if (!caches.has(scope))
         caches.set(scope, new CoreCache());
     return caches.get(scope);
@@ -280,7 +282,7 @@ function readLookup(g, key, keyLen, mask, options) {
     if (mask & ~14)
         throw INVAL;
     if (mask & 4)
-        throw new Unsupported("another service's cache");
+        throw new Unsupported();
     const request = mask & 2 ? g.requestAt(u32(g, options)).headers : [];
     return { key: readKey(g, key, keyLen), request: request.map((h) => [...h]), always: (mask & 8) !== 0 };
 }
@@ -318,7 +320,7 @@ function readOptions(g, mask, record, mayName) {
     if (mask & ~2046 || (mask & 2 && !mayName))
         throw INVAL;
     if (mask & 1024)
-        throw new Unsupported("another service's cache");
+        throw new Unsupported();
     const has = (bit) => (mask & (1 << bit)) !== 0;
     const o = { maxAge: u64(g, record), initialAge: 0n, stale: 0n, vary: [], metadata: new Uint8Array(0), surrogates: [], request: [] };
     if (has(3))

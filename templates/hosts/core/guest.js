@@ -62,7 +62,7 @@ export class Guest {
         this.wall = undefined;
         this.direct = direct;
         this.restart = false;       // it must begin again where it can wait
-        this.held = 0;              // bytes of memory, as counted by the host
+        this.lease = undefined;     // memory, as counted by the host
         this.signal = direct ? undefined : () => {
             const fn = this.wake;
             this.wake = undefined;

@@ -9,7 +9,7 @@ export { hostcalls } from "./table.js";
 export { Unsupported } from "./memory.js";
 export { SendError, TAG } from "./send.js";
 
-const PAGE = 65536, SKIPS = 32, PATIENCE_MAX = 128;
+const PAGE = 65536, WALL_DEFAULT = 120000, TICKET_MS = 2000, SKIPS = 32, PATIENCE_MAX = 128;
 
 class Host {
     constructor(module, app, options) {
@@ -23,7 +23,8 @@ class Host {
         this.skips = 0;             // requests that are not tried on the caller's stack
         this.patience = 1;
         this.each = 2 * PAGE;       // what a guest takes, as seen last
-        this.held = 0;              // by all guests at work
+        this.held = 0;              // by all guests at work that may wait
+        this.leases = new Set();    // of each: { bytes, seen }
         this.queue = [];
     }
 
@@ -33,19 +34,36 @@ class Host {
         return !this.memory || this.held === 0 || this.held + this.each <= this.memory;
     }
 
+    // A platform may drop a request with everything that it waits for, and tell nobody. What has not
+    // been heard of for long does not count.
+    forget() {
+        const now = Date.now(), limit = this.app.limits?.wall || WALL_DEFAULT;
+        for (const lease of this.leases)
+            if (now - lease.seen > limit)
+                this.release(lease);
+        if (this.queue.length && now - this.queue[0].seen > TICKET_MS)
+            this.queue.shift();
+    }
+
+    release(lease) {
+        if (this.leases.delete(lease))
+            this.held -= lease.bytes;
+    }
+
     async admitted() {
         if (this.queue.length >= this.queueLength)
             return false;
-        const until = Date.now() + this.queueTime;
-        const ticket = {};
+        const began = Date.now(), ticket = { seen: began };
         this.queue.push(ticket);
         while (!this.room || this.queue[0] !== ticket) {
-            if (Date.now() >= until) {
-                this.queue.splice(this.queue.indexOf(ticket), 1);
-                return false;
-            }
             // By a timer of this request's own: on some platforms one request cannot wake another.
             await new Promise((resolve) => setTimeout(resolve, 2));
+            ticket.seen = Date.now();
+            this.forget();
+            if (ticket.seen - began >= this.queueTime) {
+                this.queue = this.queue.filter((other) => other !== ticket);
+                return false;
+            }
         }
         this.queue.shift();
         return true;
@@ -101,7 +119,9 @@ class Host {
 
     async run(g) {
         let slot, error;
-        this.held += g.held = this.each;
+        g.lease = { bytes: this.each, seen: Date.now() };
+        this.leases.add(g.lease);
+        this.held += this.each;
         try {
             slot = this.suspendable.take(g);
             this.account(g);
@@ -112,11 +132,12 @@ class Host {
         this.ended(g, this.suspendable, slot, error);
     }
 
-    account(g) {
-        const size = g.u8.length;
-        this.held += size - g.held;
-        g.held = size;
-        this.each = Math.max(size, this.each);
+    account({ lease, u8 }) {
+        if (this.leases.has(lease))
+            this.held += u8.length - lease.bytes;
+        lease.bytes = u8.length;
+        lease.seen = Date.now();
+        this.each = Math.max(u8.length, this.each);
     }
 
     // The guest waits for something: from now on it holds memory beside others, and has a time limit.
@@ -135,7 +156,7 @@ class Host {
     ended(g, sandboxes, slot, error) {
         if (g.over)
             return;
-        this.held -= g.held;
+        this.release(g.lease);
         g.close();
         g.onEnd?.();
         if (slot)

@@ -13,14 +13,15 @@ const VERSION_11 = 2, VERSION_MAX = 4;
 // --- what requests and responses have in common; `at` is requestAt or responseAt ---
 
 function message(at) {
+    const onHeaders = (fn) => (g, h, a, b, c, d, e, f, i) => fn(g, g[at](h).headers, a, b, c, d, e, f, i);
     return {
-        header_names_get: (g, h, b, bl, c, e, w) => headers.namesOut(g, g[at](h).headers, b, bl, c, e, w),
-        header_value_get: (g, h, n, nl, b, bl, w) => headers.valueOut(g, g[at](h).headers, n, nl, b, bl, w),
-        header_values_get: (g, h, n, nl, b, bl, c, e, w) => headers.valuesOut(g, g[at](h).headers, n, nl, b, bl, c, e, w),
-        header_values_set: (g, h, n, nl, v, vl) => headers.valuesIn(g, g[at](h).headers, n, nl, v, vl),
-        header_insert: (g, h, n, nl, v, vl) => headers.insertIn(g, g[at](h).headers, n, nl, v, vl),
-        header_append: (g, h, n, nl, v, vl) => headers.appendIn(g, g[at](h).headers, n, nl, v, vl),
-        header_remove: (g, h, n, nl) => headers.removeIn(g, g[at](h).headers, n, nl),
+        header_names_get: onHeaders(headers.namesOut),
+        header_value_get: onHeaders(headers.valueOut),
+        header_values_get: onHeaders(headers.valuesOut),
+        header_values_set: onHeaders(headers.valuesIn),
+        header_insert: onHeaders(headers.insertIn),
+        header_append: onHeaders(headers.appendIn),
+        header_remove: onHeaders(headers.removeIn),
         version_get: (g, h, out) => give32(g, out, g[at](h).version),
         version_set(g, h, version) {
             const m = g[at](h);

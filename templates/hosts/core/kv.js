@@ -69,7 +69,7 @@ function storeAt(g, h) {
 function theStore(g, entry) {
     const store = g.platform.kv?.(entry.binding, entry);
     if (!store)
-        throw new Unsupported("no KV store stands behind this name here");
+        throw new Unsupported();
     return store;
 }
 

@@ -64,7 +64,7 @@ for (const [module, calls] of Object.entries(served))
     }
 
 // What V8 calls: `s.g` is the guest at work in this slot, and its views are renewed after its memory
-// has grown. Spelt out for the usual numbers of arguments, as a spread costs on each call.
+// has grown.
 const enter = (s) => {
     const { g } = s;
     if (g.restart)
@@ -74,20 +74,14 @@ const enter = (s) => {
     return g;
 };
 
-const binders = [
-    (s, f) => () => { try { return f(enter(s)); } catch (e) { return statusOf(e); } },
-    (s, f) => (a) => { try { return f(enter(s), a); } catch (e) { return statusOf(e); } },
-    (s, f) => (a, b) => { try { return f(enter(s), a, b); } catch (e) { return statusOf(e); } },
-    (s, f) => (a, b, c) => { try { return f(enter(s), a, b, c); } catch (e) { return statusOf(e); } },
-    (s, f) => (a, b, c, d) => { try { return f(enter(s), a, b, c, d); } catch (e) { return statusOf(e); } },
-    (s, f) => (a, b, c, d, e) => { try { return f(enter(s), a, b, c, d, e); } catch (x) { return statusOf(x); } },
-    (s, f) => (a, b, c, d, e, h) => { try { return f(enter(s), a, b, c, d, e, h); } catch (x) { return statusOf(x); } },
-];
-const anyNumber = (s, f) => (...a) => { try { return f(enter(s), ...a); } catch (x) { return statusOf(x); } };
-
-// A rest parameter is not counted in a function's length.
-const takesRest = (f) => /^[^)]*\.\.\./.test(String(f));
-const binderOf = (f) => (takesRest(f) ? undefined : binders[f.length - 1]) ?? anyNumber;
+// No call has more than 11 arguments; those that are not there are undefined, and cost next to nothing.
+const bind = (s, f) => (a, b, c, d, e, h, i, j, k, l, m) => {
+    try {
+        return f(enter(s), a, b, c, d, e, h, i, j, k, l, m);
+    } catch (error) {
+        return statusOf(error);
+    }
+};
 
 const unsupported = () => UNSUPPORTED;
 
@@ -100,7 +94,7 @@ export function importsFor(module, s, suspendable) {
         const key = `${from}.${name}`, f = functions.get(key);
         let fn = unsupported;
         if (f) {
-            fn = binderOf(f)(s, f);
+            fn = bind(s, f);
             if (suspendable && PARK.has(key))
                 fn = new WebAssembly.Suspending(fn);
         }
