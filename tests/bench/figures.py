@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each figure: how it is measured. A figure takes `quick` and returns a list of rows; rates are the
 median of interleaved rounds, so that what else goes on hits all sides alike."""
+import gzip
 import json
 import os
 import random
 import shutil
+import socket
 import statistics
 import string
 import subprocess
 import time
 
-from servers import (BUILD, Edgectl, Missing, Nginx, Viceroy, Wrangler, fastly_cli, get, guest,
-                     tool, wrk)
+from servers import (BUILD, Edgectl, Missing, Nginx, Viceroy, Worker, Workerd, Wrangler,
+                     fastly_cli, get, guest, tool, wrk)
 
 MANIFEST = """manifest_version = 3
 name = "bench"
@@ -281,6 +283,70 @@ def bundle(quick):
             row("bundle", "its size", "MB", sizes[0], "fastly", sizes[1], 1, of="cost")]
 
 
+def worker(quick):
+    """A guest in Cloudflare's runtime, through the host, against plain JavaScript there."""
+    rows = []
+    for what, name, wanted in ("C hello in workerd", "c/hello", (None, None)), \
+            ("Rust hello in workerd", "rust/hello", (0.35, 0.5)):
+        module = guest(name)
+        rows += compare("worker", what, [lambda m=module: Worker(m), Workerd], "/", quick,
+                        {"workerd": wanted})
+    return rows + worker_time(quick) + worker_size()
+
+
+def times(port, count):
+    """Median time of a request on a kept connection, in ms."""
+    found = []
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(count):
+            began = time.perf_counter()
+            s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while not s.recv(65536).endswith(b"Hello"):
+                pass
+            found.append((time.perf_counter() - began) * 1000)
+    return statistics.median(found)
+
+
+def worker_time(quick):
+    plain, ours = [], []
+    with Workerd() as peer, Worker(guest("rust/hello")) as server:
+        peer.wait()
+        server.wait()
+        for _ in range(3 if quick else 9):
+            plain.append(times(peer.port, 300))
+            ours.append(times(server.port, 300))
+    return [row("worker", "Rust hello in workerd, time added", "ms",
+                max(0, statistics.median(ours) - statistics.median(plain)), must=1.5, aim=0.5)]
+
+
+def worker_size():
+    folder, text = Worker.bundle(guest("c/hello")), b""
+    for part in "core", "cloudflare":
+        for name in sorted(os.listdir(os.path.join(folder, part))):
+            with open(os.path.join(folder, part, name), "rb") as f:
+                text += f.read()
+    return [row("worker", "host for Workers as shipped, gzip", "kB", len(gzip.compress(text, 9)) / 1000,
+                must=30, aim=20)]
+
+
+def worker_js(quick):
+    """An SDK's guest there, 16 at once, in the memory that Cloudflare gives: what the process takes
+    more than when it only runs plain JavaScript under the same load."""
+    with Workerd() as peer:
+        peer.wait()
+        wrk(peer.port, "/", 2, 16)
+        least = peer.memory("VmHWM")
+    with Worker(guest("js/hello")) as server:
+        server.wait()
+        rate, bad, _ = wrk(server.port, "/", 3 if quick else 10, 16)
+        most = server.memory("VmHWM")
+    return [row("worker-js", "JavaScript SDK hello in workerd, 16 at once", "requests/s", rate),
+            row("worker-js", "answers that were no 200", "", bad, must=0),
+            row("worker-js", "memory over that of plain JavaScript", "MiB", most - least)]
+
+
 FIGURES = {"hello": hello, "js-hello": js_hello, "js-kv": js_kv, "kv": kv,
            "start-hello": start_hello, "start-js": start_js, "edit": edit, "waiting": waiting,
-           "idle": idle, "million": million, "bundle": bundle}
+           "idle": idle, "million": million, "bundle": bundle, "worker": worker,
+           "worker-js": worker_js}

@@ -204,6 +204,65 @@ class Wrangler(Server):
         return home
 
 
+class Workerd(Server):
+    """Cloudflare's runtime, with a plain JavaScript hello."""
+
+    name = "workerd"
+    PLAIN = """using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = (modules = [(name = "hello.js", esModule = embed "hello.js")],
+    compatibilityDate = "2026-01-01"))],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]);
+"""
+
+    def __init__(self):
+        home = os.path.join(BUILD, "bench", "plain-worker")
+        os.makedirs(home, exist_ok=True)
+        with open(os.path.join(home, "hello.js"), "w") as f:
+            f.write('export default { fetch() { return new Response("Hello"); } };\n')
+        with open(os.path.join(home, "config.capnp"), "w") as f:
+            f.write(self.PLAIN)
+        self.serve(home)
+
+    def serve(self, home):
+        port = free_port()
+        super().__init__([self.binary(), "serve", f"--socket-addr=http=127.0.0.1:{port}",
+                          os.path.join(home, "config.capnp")], port)
+
+    @staticmethod
+    def binary():
+        r = subprocess.run([os.path.join(ROOT, "tests/hosts/peers/install"), "workerd"],
+                           stdout=subprocess.PIPE, text=True, check=False)
+        if r.returncode != 0:
+            raise Missing("workerd: it cannot be installed here")
+        return r.stdout.strip()
+
+
+class Worker(Workerd):
+    """The same runtime with a guest, as `edgectl bundle` ships it."""
+
+    name = "edgectl"
+
+    def __init__(self, module):
+        self.serve(self.bundle(module))
+
+    @staticmethod
+    def bundle(module):
+        """The folder of the bundle, with workerd's config in it."""
+        home = os.path.join(BUILD, "bench", "worker")
+        shutil.rmtree(home, ignore_errors=True)
+        os.makedirs(home)
+        shutil.copy(module, os.path.join(home, "app.wasm"))
+        with open(os.path.join(home, "edge.yaml"), "w") as f:
+            f.write("name: bench\ntargets: { worker: { provider: cloudflare } }\n"
+                    "build: { artifact: app.wasm }\n")
+        folder = os.path.join(home, "bundle")
+        run([os.path.join(BUILD, "edgectl"), "bundle", "-C", home, "--target", "worker", "--quiet",
+             "--out", folder], "the bundle")
+        run([sys.executable, os.path.join(ROOT, "tests/hosts/workerd_config.py"), folder], "workerd's config")
+        return folder
+
+
 def run(command, what):
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
         raise Missing(f"{what}: it could not be installed")

@@ -38,9 +38,9 @@ class Store {
 
     async put(key, value, { mode, metadata, ttl, expires, generation }) {
         if (mode !== 0 || generation !== undefined)
-            throw new Unsupported("Workers KV has no conditional writes");
+            throw new Unsupported();
         if (ttl !== undefined && ttl < TTL_MIN)
-            throw new Unsupported(`Workers KV keeps values for ${TTL_MIN} s at least`);
+            throw new Unsupported();
         if (tooLong(key))
             return BAD_REQUEST;
         if (expires !== undefined) {

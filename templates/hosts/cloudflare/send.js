@@ -35,9 +35,9 @@ function bodyOf(call) {
 export async function send(call) {
     const { backend: b } = call;
     if (b.ca || b.clientCert)
-        throw new Unsupported("Workers trust and show no certificates of a backend's own");
+        throw new Unsupported();
     if (b.overrideHost && b.overrideHost !== origin(b))
-        throw new Unsupported("Workers send the Host of the URL");
+        throw new Unsupported();
     const headers = new Headers(call.headers);
     let r;
     try {

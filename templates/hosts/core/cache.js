@@ -397,48 +397,44 @@ function resolve(data, from, to, always) {
     return { skip: from, left: to === undefined ? Infinity : Math.max(0, to - from + 1) };
 }
 
-// A stream of the range, also while the data is still growing.
-function streamOf(data, { skip, left }) {
+// Bytes of the range, one after the other: undefined at its end, null while there are none yet.
+function reader(data, { skip, left }) {
     let i = 0;
-    return new ReadableStream({
-        async pull(controller) {
-            for (;;) {
-                if (left === 0)
-                    return controller.close();
-                const chunk = data.chunks[i];
-                if (chunk) {
-                    i++;
-                    const part = chunk.subarray(skip, skip + left);
-                    skip = Math.max(0, skip - chunk.length);
-                    left -= part.length;
-                    if (part.length)
-                        return controller.enqueue(part.slice());
-                } else if (data.state === "filling") {
-                    await new Promise((r) => setTimeout(r, LOOK_AGAIN_MS));
-                } else if (data.state === "broken" || left !== Infinity) {
-                    return controller.error(new Error("the cached object is incomplete"));
-                } else {
-                    return controller.close();
-                }
-            }
-        },
-    }, { highWaterMark: 0 });
+    return () => {
+        while (left > 0 && i < data.chunks.length) {
+            const chunk = data.chunks[i++], part = chunk.subarray(skip, skip + left);
+            skip = Math.max(0, skip - chunk.length);
+            left -= part.length;
+            if (part.length)
+                return part;
+        }
+        if (left > 0 && data.state === "filling")
+            return null;
+        if (left > 0 && (data.state === "broken" || left !== Infinity))
+            throw new Error("the cached object is incomplete");
+        return undefined;
+    };
 }
 
 function bodyOf(data, part) {
-    const b = new Body();
+    const b = new Body(), next = reader(data, part);
     if (data.state === "whole") {
-        let { skip, left } = part;
-        for (const chunk of data.chunks) {
-            const piece = chunk.subarray(skip, skip + left);
-            skip = Math.max(0, skip - chunk.length);
-            left -= piece.length;
-            b.write(piece);
-        }
+        for (let chunk = next(); chunk; chunk = next())
+            b.write(chunk);
         return b;
     }
-    const { length } = data, left = part.left !== Infinity ? part.left : length === undefined ? undefined : length - part.skip;
-    b.add(new Source(streamOf(data, part), { length: left }));
+    const { length } = data, left = part.left !== Infinity ? part.left : length && length - part.skip;
+    b.add(new Source(new ReadableStream({
+        async pull(controller) {
+            let chunk;
+            while ((chunk = next()) === null)
+                await new Promise((r) => setTimeout(r, LOOK_AGAIN_MS));
+            if (chunk)
+                controller.enqueue(chunk.slice());
+            else
+                controller.close();
+        },
+    }, { highWaterMark: 0 }), { length: left }));
     return b;
 }
 

@@ -18,11 +18,9 @@ const giveKnown = (g, v, ...out) => (v === undefined ? NONE : giveText(g, typeof
 const fromTls = (name) => (g, ...out) => giveKnown(g, g.request.tls?.[name], ...out);
 
 // Bots: from request headers that a tester sends.
-const BOT_KINDS = [
-    "none", "suspected", "accessibility", "ai-crawler", "ai-fetcher", "content-fetcher", "monitoring-site-tools",
-    "online-marketing", "page-preview", "platform-integration", "research", "search-engine-crawler",
-    "search-engine-optimization", "security-tools", "headless",
-];
+const BOT_KINDS = `none suspected accessibility ai-crawler ai-fetcher content-fetcher monitoring-site-tools
+    online-marketing page-preview platform-integration research search-engine-crawler
+    search-engine-optimization security-tools headless`.split(/\s+/);
 
 const sent = (g, name) => headers.get(g.originalHeaders, `x-fastly-bot-${name}`);
 const botFlag = (name) => (g, out) => give32(g, out, /^(1|true)$/i.test(sent(g, name) ?? "") ? 1 : 0);
@@ -80,9 +78,10 @@ const ofRequest = {
     downstream_bot_category_kind: botCategoryKind,
     downstream_bot_verified: (g, out) => (sent(g, "verified") === undefined ? NONE : botFlag("verified")(g, out)),
 };
-for (const name of ["is_anonymous", "is_anonymous_vpn", "is_hosting_provider", "is_proxy_over_vpn", "is_public_proxy",
-    "is_relay_proxy", "is_residential_proxy", "is_smart_dns_proxy", "is_tor_exit_node", "is_vpn_datacenter", "vpn_service_name"])
-    ofRequest[`downstream_resvpnproxy_${name}`] = unknown;
+for (const name of `anonymous anonymous_vpn hosting_provider proxy_over_vpn public_proxy relay_proxy residential_proxy
+        smart_dns_proxy tor_exit_node vpn_datacenter`.split(/\s+/))
+    ofRequest[`downstream_resvpnproxy_is_${name}`] = unknown;
+ofRequest.downstream_resvpnproxy_vpn_service_name = unknown;
 
 // --- further client requests in the same sandbox: asking is answered, none ever comes ---
 

@@ -91,8 +91,7 @@ export class Guest {
         const { method, url, version } = this.request;
         return {
             method, uri: toBinary(url), version: version === 10 ? 1 : version === 20 ? 3 : version === 30 ? 4 : 2,
-            headers: this.originalHeaders.map((h) => [h[0], h[1]]),
-            manualFraming: false, gunzip: false, pass: false,
+            headers: this.originalHeaders.map((h) => [...h]),
         };
     }
 

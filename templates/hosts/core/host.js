@@ -75,7 +75,7 @@ class Host {
         if (this.room && this.queue.length === 0)
             return this.start(request, platform);
         return this.admitted().then((ok) => (ok ? this.start(request, platform)
-            : problem(503, "too many requests at once for the memory of this instance")));
+            : problem(503, "too many requests at once")));
     }
 
     // The answer, or a promise of it. A guest runs on the caller's stack first, which is cheaper: if it

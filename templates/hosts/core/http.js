@@ -58,7 +58,7 @@ export const http_req = {
     new(g, out) {
         out = slot(g, out, 4);
         put32(g, out, g.add(g.requests, {
-            method: "GET", uri: "/", version: VERSION_11, headers: [], manualFraming: false, gunzip: false, pass: false,
+            method: "GET", uri: "/", version: VERSION_11, headers: [],
         }));
         return OK;
     },
@@ -112,7 +112,7 @@ export const http_req = {
 // --- responses ---
 
 export const newResponse = () => ({
-    status: 200, version: VERSION_11, headers: [], manualFraming: false, close: false, peer: undefined, port: 0,
+    status: 200, version: VERSION_11, headers: [],
 });
 
 const EARLY_HINTS = 103;

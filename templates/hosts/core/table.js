@@ -41,15 +41,22 @@ const served = {
 };
 
 // Those that may wait.
-const PARK = new Set(`fastly_async_io.select fastly_cache.cache_busy_handle_wait fastly_cache.get_body
-fastly_cache.transaction_lookup fastly_config_store.open fastly_dictionary.open fastly_http_body.append
-fastly_http_body.read fastly_http_body.write fastly_http_req.pending_req_poll fastly_http_req.pending_req_poll_v2
-fastly_http_req.pending_req_select fastly_http_req.pending_req_select_v2 fastly_http_req.pending_req_wait
-fastly_http_req.pending_req_wait_v2 fastly_http_req.send fastly_http_req.send_v2 fastly_http_req.send_v3
-fastly_kv_store.delete_wait fastly_kv_store.insert_wait fastly_kv_store.list_wait fastly_kv_store.lookup_wait
-fastly_kv_store.lookup_wait_v2 fastly_object_store.insert fastly_object_store.lookup fastly_object_store.pending_delete_wait
-fastly_object_store.pending_insert_wait fastly_object_store.pending_lookup_wait fastly_secret_store.get
-${WASI}.poll_oneoff ${WASI}.sched_yield`.split(/\s+/));
+const PARK = new Set();
+for (const [module, names] of Object.entries({
+    fastly_async_io: "select",
+    fastly_cache: "cache_busy_handle_wait get_body transaction_lookup",
+    fastly_config_store: "open",
+    fastly_dictionary: "open",
+    fastly_http_body: "append read write",
+    fastly_http_req: `pending_req_poll pending_req_poll_v2 pending_req_select pending_req_select_v2
+        pending_req_wait pending_req_wait_v2 send send_v2 send_v3`,
+    fastly_kv_store: "delete_wait insert_wait list_wait lookup_wait lookup_wait_v2",
+    fastly_object_store: "insert lookup pending_delete_wait pending_insert_wait pending_lookup_wait",
+    fastly_secret_store: "get",
+    [WASI]: "poll_oneoff sched_yield",
+}))
+    for (const name of names.split(/\s+/))
+        PARK.add(`${module}.${name}`);
 
 // Those that are answered without the feature behind them.
 const PEER = (module, name) => module === "fastly_erl" || name === "inspect";
