@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cmd/build_now.h"
 #include "cmd/bundle_input.h"
+#include "cmd/ci.h"
 #include "cmd/session.h"
 #include "provider/deploy.h"
 
@@ -132,6 +133,12 @@ static void warn_of(struct cli *cli, const struct bundle *b)
                  b->notes[i].hint);
 }
 
+/* Then it is the rollout that gives traffic. */
+static bool has_rollout(const struct manifest *m)
+{
+    return m->rollout && m->rollout->step_count > 0;
+}
+
 static int ship(struct run *run, struct shipment *s, struct err *err)
 {
     const struct deploy_args *args = run->args;
@@ -139,7 +146,8 @@ static int ship(struct run *run, struct shipment *s, struct err *err)
         .dry_run = args->dry_run,
         .skip_probe = args->no_probe,
         .probe_path = args->probe,
-        .traffic = args->no_traffic ? DEPLOY_NONE : DEPLOY_ALL,
+        .traffic = args->no_traffic ? DEPLOY_NONE
+                   : has_rollout(run->session->manifest) ? DEPLOY_FIRST_ONLY : DEPLOY_ALL,
         .watch = {.planned = on_planned, .probed = on_probed, .shifted = on_shifted, .env = run},
     };
     struct deploy_result result;
@@ -150,6 +158,15 @@ static int ship(struct run *run, struct shipment *s, struct err *err)
     if (r < 0)
         return r;
     int64_t took = clock_mono_ns() - began;
+    if (!args->dry_run)
+        ci_report(&(struct ci_outcome){
+            .command = args->preview ? "deploy --preview" : "deploy", .app = s->bundle->app,
+            .target = run->session->target->o.name, .version = s->version,
+            .release = s->bundle->id, .url = s->preview_url && args->preview ? s->preview_url
+                                                                             : s->url,
+            .previous = result.before, .changed = result.steps > 0 || result.shifted,
+            .serving = result.serving,
+        });
     if (out_is_json(run->cli->out))
         tell_json(run, s, &result, took);
     else

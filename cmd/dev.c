@@ -7,7 +7,9 @@
 #include "cmd/dev_log.h"
 #include "cmd/host.h"
 #include "cmd/project.h"
+#include "serve/admin.h"
 #include "serve/server.h"
+#include "serve/shelf.h"
 #include "world/state.h"
 
 struct dev_args {
@@ -28,6 +30,8 @@ struct dev {
     struct loop *loop;
     char *state_dir;
     struct host host;
+    struct shelf *shelf;            /* what is deployed to it; NULL: another dev takes that */
+    struct admin *admin;
     struct dev_app *app;
     struct dev_log *log;
     enum limit_profile limits;
@@ -94,6 +98,26 @@ static struct manifest *reread(void *env)
     return NULL;
 }
 
+/* Versions that are deployed here answer at NAME.localhost; all else is the working copy's. Of two
+ * that share a state folder, the first takes deploys. */
+static int take_deploys(struct dev *d, struct err *err)
+{
+    if (admin_answers(d->state_dir))
+        return 0;
+    struct shelf_options shelf = {
+        .state_dir = d->state_dir, .engine = d->host.engine, .server = d->host.server,
+        .kv = d->host.kv, .host = d->host.name, .ca_pem = d->host.ca_pem,
+    };
+    int r = shelf_open(&shelf, &d->shelf, err);
+    struct admin_options admin = {
+        .state_dir = d->state_dir, .kind = "dev", .shelf = d->shelf, .server = d->host.server,
+        .kv = d->host.kv,
+    };
+    if (r == 0)
+        r = admin_start(&admin, &d->admin, err);
+    return r == -ERR_DRIFT ? 0 : r; /* another was quicker */
+}
+
 static int start(struct dev *d, unsigned workers, struct err *err)
 {
     const struct dev_args *args = d->args;
@@ -113,6 +137,9 @@ static int start(struct dev *d, unsigned workers, struct err *err)
     if (r < 0)
         return r;
     manifest_serve_at(d->manifest, d->host.name, server_port(d->host.server), d->host.ca_pem);
+    r = take_deploys(d, err);
+    if (r < 0)
+        return r;
     watch_signals(d);
     d->app = dev_app_new(&(struct dev_app_options){
         .loop = d->loop,
@@ -134,7 +161,9 @@ static int start(struct dev *d, unsigned workers, struct err *err)
 static void stop(struct dev *d)
 {
     bool loading = d->app && dev_app_loading(d->app);
+    admin_stop(d->admin);
     host_stop(&d->host);
+    admin_close(d->admin);
     if (loading) {
         /* A compilation cannot be stopped half-way, and nobody should wait for it. All that is on
          * disk is safe against this. */
@@ -142,6 +171,7 @@ static void stop(struct dev *d)
         cmd_exit_now(d->cli, d->result);
     }
     dev_app_free(d->app);
+    shelf_close(d->shelf);
     host_close(&d->host);
     dev_log_free(d->log);
     loop_free(d->loop);

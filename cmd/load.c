@@ -2,6 +2,7 @@
 /* The manifest for a command, with what is wrong in it told. */
 #include "cmd/cmd.h"
 
+#include "cmd/ci.h"
 #include "manifest/manifest.h"
 
 int cmd_load_manifest(struct cli *cli, struct manifest **ret_manifest, struct err *err)
@@ -14,6 +15,7 @@ int cmd_load_manifest(struct cli *cli, struct manifest **ret_manifest, struct er
             out_warn(cli->out, "%s:%d:%d: %s", p->file, p->line, p->col, p->msg);
         else
             out_error(cli->out, p);
+        ci_error(cli->out, p);
     }
     manifest_problems_clear(&problems);
     if (r < 0 && err)

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "cli/parse.h"
+#include "cmd/ci.h"
 #include "cmd/cmd.h"
 
 static const struct cli_cmd *const commands[] = {
@@ -90,8 +91,10 @@ int main(int argc, char **argv)
     cli.out = output_new(stdout, stderr, (struct output_mode){0});
     int r = dispatch(&cli, argc, argv, &err);
     int finish = output_finish(cli.out, &late);
-    if (r < 0 && err.msg[0])
+    if (r < 0 && err.msg[0]) {
         out_error(cli.out, &err);
+        ci_error(cli.out, &err);
+    }
     if (finish < 0)
         out_error(cli.out, &late);
     output_free(cli.out);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/clock.h"
+#include "cmd/ci.h"
 #include "cmd/session.h"
 
 struct rollback_args {
@@ -130,6 +131,10 @@ static int roll_back(struct session *s, const struct rollback_args *args, struct
         r = target_set_split(s->target, &want, now.revision, v->release, err);
     if (r < 0)
         return r;
+    ci_report(&(struct ci_outcome){
+        .command = "rollback", .app = s->manifest->name, .target = s->target->o.name,
+        .version = id, .previous = main_version(&now), .changed = changed, .serving = true,
+    });
     if (out_is_json(s->cli->out))
         out_json(s->cli->out, json_pack("{ss ss ss* sb sf}", "target", s->target->o.name,
                                         "version", id, "previous",

@@ -60,6 +60,8 @@ static int start(struct serve *s, const struct serve_args *args, const char *sta
     int r = host_open(&s->host, &options, err);
     if (r < 0)
         return r;
+    server_set_notice(s->host.server, "No app is deployed for this host",
+                      "Deploy one with `edgectl deploy`; `edgectl versions` lists what is there.");
     struct shelf_options shelf = {
         .state_dir = state_dir, .engine = s->host.engine, .server = s->host.server,
         .kv = s->host.kv, .host = s->host.name,

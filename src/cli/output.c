@@ -264,6 +264,11 @@ void out_warn(struct output *o, const char *fmt, ...)
          text);
 }
 
+void out_command(struct output *o, const char *line)
+{
+    said(o, "%s", line);
+}
+
 static void error_json(struct output *o, const struct err *err)
 {
     json_t *e = json_pack("{s:s, s:s, s:i}", "code", err_name(err->code), "message", err->msg,

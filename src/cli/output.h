@@ -56,6 +56,9 @@ void out_warn(struct output *o, const char *fmt, ...) printf_like(2, 3);
 /* The error, its place and its hint; with --json one line {"error": {...}}, on stderr too. */
 void out_error(struct output *o, const struct err *err);
 
+/* A line for whoever reads the log by machine, as it is; also with --quiet. */
+void out_command(struct output *o, const char *line);
+
 /* Escape sequences for stdout (or stderr) text, "" where there is no colour. */
 enum out_style { OUT_PLAIN, OUT_BOLD, OUT_DIM, OUT_RED, OUT_GREEN, OUT_YELLOW, OUT_BLUE };
 const char *out_style(const struct output *o, enum out_style style);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -314,9 +315,10 @@ int admin_json(struct admin_call *c, json_t **ret, struct err *err)
 
 /* --- life --- */
 
-static bool answers(const char *path)
+bool admin_answers(const char *state_dir)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
+    cleanup(free_p) char *path = state_socket_path(state_dir);
     cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || strlen(path) >= sizeof un.sun_path)
         return false;
@@ -343,14 +345,23 @@ static void on_mark(void *env)
     timer_start(a->loop, &a->mark, MARK_NS, on_mark, a);
 }
 
+/* The one that is there goes on being good: a new one would cost a sync at each start. */
 static int make_token(struct admin *a, struct err *err)
 {
     uint8_t bytes[HASH_SIZE];
     char hex[HASH_HEX_SIZE];
+    size_t len;
+    cleanup(free_p) char *path = xasprintf("%s/" STATE_TOKEN, a->o.state_dir);
+    struct stat st;
+    if (stat(path, &st) == 0 && (st.st_mode & 0777) == 0600 && st.st_uid == getuid() &&
+        file_read(path, HASH_HEX_SIZE, &a->token, &len, NULL) == 0) {
+        if (len == HASH_HEX_SIZE - 1 && strspn(a->token, "0123456789abcdef") == len)
+            return 0;
+        free(TAKE(a->token));
+    }
     random_bytes(bytes, sizeof bytes);
     hash_hex(bytes, hex);
     a->token = xstrdup(hex);
-    cleanup(free_p) char *path = xasprintf("%s/" STATE_TOKEN, a->o.state_dir);
     return file_write(path, hex, strlen(hex), 0600, err);
 }
 
@@ -370,7 +381,7 @@ static void admin_free(struct admin *a)
 
 static int open_socket(struct admin *a, struct err *err)
 {
-    if (answers(a->socket)) {
+    if (admin_answers(a->o.state_dir)) {
         int r = err_set(err, ERR_DRIFT, "another edgectl serves from %s", a->o.state_dir);
         err_hint(err, "stop it, or name another folder with --state");
         return r;

@@ -41,6 +41,9 @@ struct admin_options {
     struct kv_db *kv;
 };
 
+/* Does a server answer on that folder's socket already? */
+bool admin_answers(const char *state_dir);
+
 /* Makes the token and the socket, and answers on a thread of its own. -ERR_DRIFT: another server
  * answers on that socket. */
 must_use int admin_start(const struct admin_options *options, struct admin **ret, struct err *err);

@@ -147,6 +147,10 @@ static void add_site(struct sites *sites, struct shelf_app *a)
 
 void shelf_publish(struct shelf *s)
 {
+    if (s->count == 0) {
+        server_set_sites(s->o.server, NULL); /* nothing is looked up for any request */
+        return;
+    }
     struct sites *sites = sites_new();
     sites->any_host = s->o.any_host;
     for (size_t i = 0; i < s->count; i++)
@@ -336,16 +340,6 @@ json_t *shelf_app(struct shelf *s, const char *app)
     json_t *json = a ? app_json(a, false) : NULL;
     uv_mutex_unlock(&s->lock);
     return json;
-}
-
-char *shelf_host(struct shelf *s, const char *app)
-{
-    uv_mutex_lock(&s->lock);
-    struct shelf_app *a = shelf_find(s, app);
-    const char *first = a ? json_string_value(json_array_get(a->hosts, 0)) : NULL;
-    char *host = first ? xstrdup(first) : a ? xasprintf("%s.localhost", app) : NULL;
-    uv_mutex_unlock(&s->lock);
-    return host;
 }
 
 /* --- the split --- */
@@ -614,6 +608,7 @@ int shelf_open(const struct shelf_options *options, struct shelf **ret, struct e
     struct shelf *s = xnew(struct shelf);
     s->o = *options;
     uv_mutex_init(&s->lock);
+    uv_cond_init(&s->made);
     int r = read_apps(s, err);
     if (r < 0) {
         shelf_close(s);
@@ -637,6 +632,8 @@ void shelf_close(struct shelf *s)
         core_cache_free(s->caches[i].cache);
     }
     free(s->caches);
+    free(s->making);
+    uv_cond_destroy(&s->made);
     uv_mutex_destroy(&s->lock);
     free(s);
 }

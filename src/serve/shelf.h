@@ -88,8 +88,5 @@ must_use int shelf_put_note(struct shelf *s, const char *app, const char *key, c
                             struct err *err);
 /* NULL when there is none. */
 json_t *shelf_note(struct shelf *s, const char *app, const char *key);
-/* The first host under which the app is reached; NULL when there is no such app. Freed by the
- * caller. */
-char *shelf_host(struct shelf *s, const char *app);
 
 #endif

@@ -46,6 +46,9 @@ struct shelf {
     size_t cache_count;
     struct shelf_app **apps;
     size_t count;
+    uv_cond_t made;                 /* one of the next is done */
+    char **making;                  /* "app/id" of versions that calls are at work on */
+    size_t making_count;
     uv_thread_t loader;             /* loads what has no traffic */
     bool loading;
     atomic_bool stopping;
@@ -74,6 +77,7 @@ must_use int shelf_load_version(struct shelf *s, const char *app, const char *id
 void shelf_sweep(struct shelf_app *a);
 /* At the end; takes a reference to spec. */
 struct shelf_version *shelf_add_version(struct shelf_app *a, json_t *spec);
+/* In shelf_load.c: */
 /* Loads the versions with traffic, publishes, and starts a thread for the rest. */
 void shelf_load_start(struct shelf *s);
 void shelf_load_stop(struct shelf *s);

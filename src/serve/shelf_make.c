@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Versions on the shelf: made, loaded, deleted. */
+/* Versions on the shelf: made and deleted. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "serve/shelf_internal.h"
-#include "world/kv.h"
 #include "world/secrets.h"
 
 /* --- folders --- */
@@ -298,32 +297,16 @@ static void remove_versions(const char *app_dir, char **ids)
     }
 }
 
-/* The folder is whole at `beside`: into its place, and into app.json. */
-static int commit(struct shelf *s, const char *app, const char *beside, const json_t *spec,
-                  struct deployment *d, json_t **ret, struct err *err)
+/* It can be served: into app.json. */
+static int commit(struct shelf *s, struct shelf_app *a, const json_t *spec, struct deployment *d,
+                  json_t **ret, struct err *err)
 {
-    const char *id = json_string_value(json_object_get(spec, "id"));
-    struct shelf_app *a = shelf_find(s, app);
-    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
-    if (!a)
-        return shelf_no_app(app, err);
-    if (v) { /* made by another call meanwhile */
-        *ret = shelf_version_json(a, v);
-        return 0;
-    }
-    cleanup(free_p) char *dir = version_dir(a->dir, id);
-    cleanup(free_p) char *parent = xasprintf("%s/versions", a->dir);
-    shelf_remove_tree(dir); /* left by a killed server: no part of app.json */
-    if (rename(beside, dir) < 0)
-        return err_sys(err, ERR_IO, errno, "cannot make %s", dir);
-    int r = sync_dir(parent, err);
-    if (r < 0)
-        return r;
     cleanup(shelf_json_free) json_t *kept = kept_spec(spec, a->next_number++);
-    v = shelf_add_version(a, kept);
+    struct shelf_version *v = shelf_add_version(a, kept);
     v->deployment = deployment_ref(d);
+    cleanup(free_p) char *id = xstrdup(v->id);
     cleanup(free_ids_p) char **gone = prune(a);
-    r = shelf_save(a, err);
+    int r = shelf_save(a, err);
     if (r < 0) {
         take_version(a, a->count - 1);
         return r;
@@ -334,39 +317,97 @@ static int commit(struct shelf *s, const char *app, const char *beside, const js
     return 0;
 }
 
+/* All of its files, synced, at `dir`. What is there already was left by a killed server. */
+static int make_folder(struct shelf *s, const char *app, const char *app_dir, const char *dir,
+                       const json_t *spec, struct err *err)
+{
+    const char *manifest = json_string_value(json_object_get(spec, "manifest"));
+    cleanup(free_p) char *yaml = xasprintf("%s/edge.yaml", dir);
+    cleanup(free_p) char *parent = xasprintf("%s/versions", app_dir);
+    if (!manifest)
+        return err_set(err, ERR_USAGE, "a version needs its manifest");
+    shelf_remove_tree(dir);
+    int r = file_make_dirs(dir, err);
+    if (r == 0)
+        r = file_write(yaml, manifest, strlen(manifest), 0600, err);
+    if (r == 0)
+        r = place_files(app_dir, json_object_get(spec, "files"), dir, err);
+    if (r == 0)
+        r = copy_secrets(s, app, json_object_get(spec, "secrets"), dir, err);
+    if (r == 0)
+        r = sync_dir(dir, err);
+    return r < 0 ? r : sync_dir(parent, err);
+}
+
+/* Until app.json names it, the folder is nothing: a start sweeps it. */
 static int make_version(struct shelf *s, const char *app, const char *app_dir, const json_t *spec,
                         json_t **ret, struct err *err)
 {
     const char *id = json_string_value(json_object_get(spec, "id"));
-    const char *manifest = json_string_value(json_object_get(spec, "manifest"));
-    const json_t *files = json_object_get(spec, "files");
-    cleanup(free_p) char *beside = xasprintf("%s/versions/.new-%s-%08x", app_dir, id,
-                                             (unsigned)random_u64());
-    cleanup(free_p) char *yaml = xasprintf("%s/edge.yaml", beside);
+    cleanup(free_p) char *dir = version_dir(app_dir, id);
     struct deployment *d = NULL;
-    if (!manifest)
-        return err_set(err, ERR_USAGE, "a version needs its manifest");
-    int r = file_make_dirs(beside, err);
+    int r = make_folder(s, app, app_dir, dir, spec, err);
     if (r == 0)
-        r = file_write(yaml, manifest, strlen(manifest), 0600, err);
-    if (r == 0)
-        r = place_files(app_dir, files, beside, err);
-    if (r == 0)
-        r = copy_secrets(s, app, json_object_get(spec, "secrets"), beside, err);
-    if (r == 0)
-        r = shelf_load_version(s, app, id, beside, true, &d, err);
-    if (r == 0)
-        r = sync_dir(beside, err);
+        r = shelf_load_version(s, app, id, dir, true, &d, err);
     if (r == 0) {
         uv_mutex_lock(&s->lock);
-        r = commit(s, app, beside, spec, d, ret, err);
+        struct shelf_app *a = shelf_find(s, app);
+        r = a ? commit(s, a, spec, d, ret, err) : shelf_no_app(app, err);
         uv_mutex_unlock(&s->lock);
     }
-    if (r == 0)
-        drop_blobs(app_dir, files);
     deployment_unref(d);
-    shelf_remove_tree(beside);
+    if (r < 0)
+        shelf_remove_tree(dir);
+    else
+        drop_blobs(app_dir, json_object_get(spec, "files"));
     return r;
+}
+
+/* --- one call at a time for each --- */
+
+static bool is_made(struct shelf *s, const char *name)
+{
+    for (size_t i = 0; i < s->making_count; i++)
+        if (strcmp(s->making[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void begin_making(struct shelf *s, const char *name)
+{
+    s->making = xreallocarray(s->making, s->making_count + 1, sizeof *s->making);
+    s->making[s->making_count++] = xstrdup(name);
+}
+
+static void end_making(struct shelf *s, const char *name)
+{
+    uv_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->making_count; i++) {
+        if (strcmp(s->making[i], name) != 0)
+            continue;
+        free(s->making[i]);
+        s->making[i] = s->making[--s->making_count];
+        break;
+    }
+    uv_cond_broadcast(&s->made);
+    uv_mutex_unlock(&s->lock);
+}
+
+/* 1: it is there, and told of; 0: it is this call's to make; or an error. */
+static int claim(struct shelf *s, const char *app, const char *id, const char *name,
+                 json_t **ret_version, char **ret_dir, struct err *err)
+{
+    struct shelf_app *a = shelf_find(s, app);
+    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
+    if (!a)
+        return shelf_no_app(app, err);
+    if (v) {
+        *ret_version = shelf_version_json(a, v);
+        return 1;
+    }
+    begin_making(s, name);
+    *ret_dir = xstrdup(a->dir);
+    return 0;
 }
 
 int shelf_put_version(struct shelf *s, const char *app, const json_t *spec, json_t **ret_version,
@@ -375,16 +416,18 @@ int shelf_put_version(struct shelf *s, const char *app, const json_t *spec, json
     const char *id = json_string_value(json_object_get(spec, "id"));
     if (!id || !shelf_name_good(id))
         return err_set(err, ERR_USAGE, "'%.100s' is no name for a version", id ? id : "");
+    cleanup(free_p) char *name = xasprintf("%s/%s", app, id);
+    cleanup(free_p) char *dir = NULL;
     uv_mutex_lock(&s->lock);
-    struct shelf_app *a = shelf_find(s, app);
-    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
-    if (v)
-        *ret_version = shelf_version_json(a, v);
-    cleanup(free_p) char *dir = a ? xstrdup(a->dir) : NULL;
+    while (is_made(s, name)) /* its client may have been killed, and this be the next run */
+        uv_cond_wait(&s->made, &s->lock);
+    int r = claim(s, app, id, name, ret_version, &dir, err);
     uv_mutex_unlock(&s->lock);
-    if (!a)
-        return shelf_no_app(app, err);
-    return v ? 0 : make_version(s, app, dir, spec, ret_version, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = make_version(s, app, dir, spec, ret_version, err);
+    end_making(s, name);
+    return r;
 }
 
 static int delete_version(struct shelf *s, struct shelf_app *a, const char *id, struct err *err)
@@ -423,121 +466,4 @@ int shelf_delete_version(struct shelf *s, const char *app, const char *id, struc
     int r = a ? delete_version(s, a, id, err) : shelf_no_app(app, err);
     uv_mutex_unlock(&s->lock);
     return r;
-}
-
-/* --- KV --- */
-
-static void kv_page_clear_p(struct kv_page *page)
-{
-    kv_page_clear(page);
-}
-
-static int forget_store(struct shelf *s, struct kv_reader *reader, const char *store,
-                        struct err *err)
-{
-    for (;;) {
-        cleanup(kv_page_clear_p) struct kv_page page = {0};
-        enum kv_result result = kv_list(reader, store, NULL, NULL, KV_LIST_MAX, &page);
-        for (size_t i = 0; result == KV_OK && i < page.count; i++)
-            result = kv_delete_now(s->o.kv, store, page.keys[i]);
-        if (result != KV_OK && result != KV_NOT_FOUND)
-            return err_set(err, ERR_IO, "KV store '%s': %s", store, kv_result_text(result));
-        if (!page.more)
-            return 0;
-    }
-}
-
-int shelf_forget_kv(struct shelf *s, const char *app, struct err *err)
-{
-    cleanup(kv_reader_close_p) struct kv_reader *reader = NULL;
-    cleanup(kv_page_clear_p) struct kv_page stores = {0};
-    size_t len = strlen(app);
-    int r = kv_reader_open(s->o.kv, NULL, &reader, err);
-    if (r < 0)
-        return r;
-    enum kv_result result = kv_stores(reader, &stores);
-    if (result != KV_OK)
-        return err_set(err, ERR_IO, "the KV stores: %s", kv_result_text(result));
-    for (size_t i = 0; r == 0 && i < stores.count; i++)
-        if (strncmp(stores.keys[i], app, len) == 0 && stores.keys[i][len] == '/')
-            r = forget_store(s, reader, stores.keys[i], err);
-    return r;
-}
-
-/* --- loading what is on disk --- */
-
-/* Outside of the lock: it may compile. */
-static void load_one(struct shelf *s, const char *app, const char *id)
-{
-    cleanup(free_p) char *dir = xasprintf("%s/apps/%s/versions/%s", s->o.state_dir, app, id);
-    struct deployment *d = NULL;
-    struct err err = {0};
-    int r = shelf_load_version(s, app, id, dir, false, &d, &err);
-    uv_mutex_lock(&s->lock);
-    struct shelf_app *a = shelf_find(s, app);
-    struct shelf_version *v = a ? shelf_find_version(a, id) : NULL;
-    if (v && !v->deployment && r == 0)
-        v->deployment = TAKE(d);
-    else if (v && r < 0 && !v->problem)
-        v->problem = xstrdup(err.msg);
-    uv_mutex_unlock(&s->lock);
-    deployment_unref(d);
-}
-
-/* The next that is not loaded: the newest first. False when there is none. */
-static bool next_to_load(struct shelf *s, bool with_traffic, char **ret_app, char **ret_id)
-{
-    bool found = false;
-    uv_mutex_lock(&s->lock);
-    for (size_t i = 0; !found && i < s->count; i++) {
-        struct shelf_app *a = s->apps[i];
-        for (size_t k = a->count; !found && k-- > 0;) {
-            struct shelf_version *v = &a->versions[k];
-            if (v->deployment || v->problem || (with_traffic && !shelf_in_split(a, v->id)))
-                continue;
-            *ret_app = xstrdup(a->name);
-            *ret_id = xstrdup(v->id);
-            found = true;
-        }
-    }
-    uv_mutex_unlock(&s->lock);
-    return found;
-}
-
-static bool load_next(struct shelf *s, bool with_traffic)
-{
-    cleanup(free_p) char *app = NULL;
-    cleanup(free_p) char *id = NULL;
-    if (!next_to_load(s, with_traffic, &app, &id))
-        return false;
-    load_one(s, app, id);
-    return true;
-}
-
-static void load_rest(void *arg)
-{
-    struct shelf *s = arg;
-    while (!atomic_load(&s->stopping) && load_next(s, false))
-        continue;
-    uv_mutex_lock(&s->lock);
-    shelf_publish(s);
-    uv_mutex_unlock(&s->lock);
-}
-
-void shelf_load_start(struct shelf *s)
-{
-    while (load_next(s, true))
-        continue;
-    uv_mutex_lock(&s->lock);
-    shelf_publish(s);
-    uv_mutex_unlock(&s->lock);
-    s->loading = uv_thread_create(&s->loader, load_rest, s) == 0;
-}
-
-void shelf_load_stop(struct shelf *s)
-{
-    atomic_store(&s->stopping, true);
-    if (s->loading)
-        uv_thread_join(&s->loader);
-    s->loading = false;
 }

@@ -126,3 +126,17 @@ deploy() {
 answers() {
     [ "$(page -H "edgectl-version: $1")" = "$2" ]
 }
+
+# A call of the admin socket: admin METHOD PATH [CURL OPTIONS]
+admin() {
+    local dir=${state:-$HOME/.local/state/edgectl} method=$1 path=$2
+    shift 2
+    curl -s -m 20 --unix-socket "$dir/admin.sock" -X "$method" \
+        -H "authorization: Bearer $(cat "$dir/admin.token")" "$@" "http://localhost$path"
+}
+
+# Share the traffic of shop: split STABLE BP CANARY BP
+split() {
+    admin PUT /v1/apps/shop/split -d \
+        "{\"arms\":[{\"version\":\"$1\",\"bp\":$2},{\"version\":\"$3\",\"bp\":$4}]}"
+}

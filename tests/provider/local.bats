@@ -150,3 +150,161 @@ load local
     deploy
     [ "$(page)" = "v1 beta=off token=one" ]
 }
+
+@test "two versions share the traffic, and a client stays with its own" {
+    serve
+    deploy
+    first=$v
+    guest v2
+    deploy --no-traffic
+    split "$first" 5000 "$v" 5000
+    for _ in {1..60}; do page; echo; done >answers
+    grep -q v1 answers
+    grep -q v2 answers
+    mine=$(page -c jar)
+    for _ in {1..20}; do
+        [ "$(page -b jar)" = "$mine" ]
+    done
+    keyed=$(page -H 'edgectl-client: someone')
+    for _ in {1..20}; do
+        [ "$(page -H 'edgectl-client: someone')" = "$keyed" ]
+    done
+    # A deploy does not walk over what somebody else is doing.
+    guest v3
+    edgectl deploy
+    expect_status 5
+    expect_in "$stderr" "a rollout is under way"
+    edgectl deploy --no-traffic
+    expect_status 0
+}
+
+@test "each version's requests, errors and traps are counted, but not those that are forced" {
+    serve
+    deploy
+    good=$v
+    guest bad 500
+    deploy --no-traffic --no-probe
+    bad=$v
+    split "$good" 5000 "$bad" 5000
+    for _ in {1..40}; do page -o /dev/null; done
+    for _ in {1..10}; do page -o /dev/null -H "edgectl-version: $bad"; done
+    admin GET "/v1/apps/shop/metrics?version=$good" >good
+    admin GET "/v1/apps/shop/metrics?version=$bad" >bad
+    python3 - <<'END'
+import json
+good, bad = json.load(open("good")), json.load(open("bad"))
+assert good["requests"] + bad["requests"] == 40, (good, bad)
+assert good["errors"] == 0 and bad["errors"] == bad["requests"] > 0, (good, bad)
+assert sum(good["latency"]) == good["requests"]
+END
+}
+
+@test "a split that was changed meanwhile is refused" {
+    serve
+    deploy
+    first=$v
+    run admin PUT /v1/apps/shop/split -d \
+        "{\"arms\":[{\"version\":\"$first\",\"bp\":10000}],\"expect\":\"99\"}"
+    expect_in "$output" '"DRIFT"'
+    run admin PUT /v1/apps/shop/split -d '{"arms":[{"version":"nosuch","bp":10000}]}'
+    expect_in "$output" 'has no version'
+    run split "$first" 5000 "$first" 5000
+    expect_in "$output" 'twice'
+    [ "$(page)" = "v1 beta=off token=one" ]
+}
+
+@test "several apps, each with its hosts, KV and cache" {
+    cat >>edge.yaml <<'END'
+targets:
+  other: {provider: local, name: other, domains: [other.test]}
+END
+    serve
+    deploy
+    guest v2
+    deploy --target other
+    [ "$(page -H 'host: shop.localhost')" = "v1 beta=off token=one" ]
+    [ "$(page -H 'host: other.localhost')" = "v2 beta=off token=one" ]
+    [ "$(page -H 'host: other.test:80')" = "v2 beta=off token=one" ]
+    [ "$(page -o /dev/null -w '%{http_code}' -H 'host: nobody.test')" = 503 ]
+    "$EDGECTL" kv put sessions k --value mine --target local
+    edgectl kv get sessions k --target other
+    expect_status 1
+    sed -i 's/name: shop/name: thief/; s/name: other/name: thief2/' edge.yaml
+    edgectl deploy --target other
+    expect_status 5
+    expect_in "$stderr" "host 'other.test' belongs to app 'other'"
+}
+
+@test "only this user with the token is listened to" {
+    serve
+    state=$HOME/.local/state/edgectl
+    [ "$(stat -c %a "$state/admin.sock")" = 600 ]
+    [ "$(stat -c %a "$state/admin.token")" = 600 ]
+    run curl -s -m 20 --unix-socket "$state/admin.sock" http://localhost/v1
+    expect_in "$output" CREDENTIALS
+    run curl -s -m 20 --unix-socket "$state/admin.sock" -H 'authorization: Bearer x' \
+        http://localhost/v1
+    expect_in "$output" CREDENTIALS
+    run admin GET /v1
+    expect_in "$output" '"kind":"serve"'
+    for path in /v2 /v1/ /v1/apps/.. /v1/apps/a/blobs/x /v1/apps/%00/split /v1/apps/a/b/c/d/e/f/g/h/i; do
+        run admin PUT "$path" -d '{'
+        expect_in "$output" '"error"'
+    done
+}
+
+@test "a running dev takes versions too, at a host of their own" {
+    "$EDGECTL" dev --addr 127.0.0.1:0 --ready-file ../url --no-watch >>../serve.log 2>&1 3>&- &
+    server=$!
+    pids+=("$server")
+    wait_for 60 ready_or_gone
+    url=$(cat ../url)
+    [ "$(page)" = "v1 beta=off token=one" ]
+    guest v2
+    deploy
+    [ "$(page)" = "v1 beta=off token=one" ]
+    [ "$(page -H 'host: shop.localhost')" = "v2 beta=off token=one" ]
+    edgectl versions
+    expect_status 0
+}
+
+@test "static files, seeds and files of the manifest go with a version" {
+    mkdir assets
+    echo one >assets/a.txt
+    printf '{"from-file": {"data": "x"}}' >seed.json
+    cat >>edge.yaml <<'END'
+static: {/assets: assets}
+acls: {block: acl.json}
+END
+    echo '{"entries": [{"prefix": "192.0.2.0/24", "action": "BLOCK"}]}' >acl.json
+    sed -i 's/^kv: .*/kv: {sessions: {seed: seed.json}}/' edge.yaml
+    serve
+    deploy
+    first=$v
+    [ "$(curl -s "$url/assets/a.txt")" = one ]
+    edgectl kv get sessions from-file --target local
+    [ "$output" = x ]
+    echo two >assets/a.txt
+    deploy
+    [ "$v" != "$first" ]
+    [ "$(curl -s "$url/assets/a.txt")" = two ]
+    [ "$(curl -s -H "edgectl-version: $first" "$url/assets/a.txt")" = one ]
+    # What the app has written stays, whatever is loaded again.
+    "$EDGECTL" kv put sessions from-file --value changed --target local
+    stop_server KILL
+    serve
+    edgectl kv get sessions from-file --target local
+    [ "$output" = changed ]
+}
+
+@test "with a rollout in the manifest only the first version gets traffic by itself" {
+    echo 'rollout: {steps: [10%, 100%]}' >>edge.yaml
+    serve
+    deploy
+    [ "$(page)" = "v1 beta=off token=one" ]
+    guest v2
+    edgectl deploy
+    expect_status 0
+    expect_in "$stderr" "edgectl rollout run"
+    [ "$(page)" = "v1 beta=off token=one" ]
+}
