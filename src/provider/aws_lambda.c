@@ -14,10 +14,10 @@
 
 #define FUNCTIONS "/2015-03-31/functions"
 
-/* What Lambda@Edge takes at origin events (CloudFront Developer Guide, "Restrictions on
- * Lambda@Edge"): the defaults are below each of its limits. */
-#define RUNTIME "nodejs22.x"
-#define HANDLER "index.handler"
+/* The host's: bundle/node.c. Time is the most that Lambda@Edge gives at origin events (CloudFront
+ * Developer Guide, "Restrictions on Lambda@Edge"). */
+#define RUNTIME "nodejs24.x"
+#define HANDLER "lambda/index.handler"
 enum { TIMEOUT_S = 30, MEMORY_MB = 512, READY_LIMIT_S = 300, ROLE_LIMIT_S = 60 };
 
 static const char release_mark[] = "edgectl ";
@@ -249,7 +249,7 @@ static int configure(struct aws_target *t, const json_t *now, struct err *err)
     json_t *change = json_object();
     if (strcmp(aws_text(now, "Handler"), HANDLER) != 0)
         json_object_set_new(change, "Handler", json_string(HANDLER));
-    if (strncmp(aws_text(now, "Runtime"), "nodejs", strlen("nodejs")) != 0)
+    if (strcmp(aws_text(now, "Runtime"), RUNTIME) != 0)
         json_object_set_new(change, "Runtime", json_string(RUNTIME));
     if (json_integer_value(json_object_get(now, "Timeout")) != TIMEOUT_S)
         json_object_set_new(change, "Timeout", json_integer(TIMEOUT_S));
