@@ -18,7 +18,7 @@ EOF
     python3 -c 'import zipfile
 for n in 1, 2:
     with zipfile.ZipFile(f"b{n}.zip", "w") as z:
-        z.writestr("index.js", f"exports.handler = {n}")'
+        z.writestr("lambda/index.js", f"exports.handler = {n}")'
     # No wait of the fake's is the subject here.
     fake call '{"name": "slow", "reads": 0}' >/dev/null
 }

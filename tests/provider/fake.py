@@ -139,6 +139,8 @@ class Request:
                             else {"size": len(p.data)})} for p in self.parts()]
             elif self.type() == "application/x-www-form-urlencoded" and self.body:
                 body = self.form()
+            elif self.body.lstrip().startswith(b"<"):
+                body = {"xml": self.body.decode()}
             elif self.body:
                 body = json.loads(self.body)
         except (Refused, ValueError):
