@@ -236,12 +236,12 @@ const struct provider provider_aws = {
     /* A distribution's change takes minutes to be everywhere; CloudWatch is some minutes late. */
     .caps = {.split = SPLIT_CAPPED, .min_bp = 100, .max_bp = 1500, .step_bp = 1,
              .sticky = STICKY_CLIENT, .upload_without_traffic = true, .probe = true,
-             .versions = true, .metrics = true, .secrets = true, .logs = true, .purge = true,
-             .notes = true, .cas = true, .propagation_ms = 5 * 60 * 1000,
-             .metric_lag_ms = 5 * 60 * 1000},
+             .versions = true, .metrics = true, .config = true, .config_live = true,
+             .secrets = true, .logs = true, .purge = true, .notes = true, .cas = true,
+             .propagation_ms = 5 * 60 * 1000, .metric_lag_ms = 5 * 60 * 1000},
     .open = on_open, .close = on_close, .whoami = on_whoami, .plan = aws_plan,
     .versions = aws_versions, .get_split = aws_get_split, .set_split = aws_set_split,
     .probe = aws_lambda_probe, .metrics = aws_metrics, .tail = aws_tail, .purge = aws_purge,
-    .list = aws_secrets_list, .put = aws_secrets_put, .remove = aws_secrets_remove,
+    .list = aws_list, .get = aws_get, .put = aws_put, .remove = aws_remove,
     .put_note = aws_put_note, .get_note = aws_get_note, .gc = aws_gc, .destroy = aws_destroy,
 };

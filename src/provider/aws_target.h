@@ -114,6 +114,17 @@ must_use int aws_secrets_remove(struct target *t, struct store_ref store, const 
 must_use int aws_put_note(struct target *t, const char *key, const char *text, struct err *err);
 must_use int aws_get_note(struct target *t, const char *key, struct buf *text, struct err *err);
 
+/* --- aws_data.c --- */
+
+must_use int aws_list(struct target *t, struct store_ref store, const char *prefix, entry_fn *fn,
+                      void *env, struct err *err);
+must_use int aws_get(struct target *t, struct store_ref store, const char *key, struct buf *value,
+                     struct entry *ret, struct err *err);
+must_use int aws_put(struct target *t, struct store_ref store, const struct entry *entries,
+                     size_t count, struct err *err);
+must_use int aws_remove(struct target *t, struct store_ref store, const char *const *keys,
+                        size_t count, struct err *err);
+
 /* --- aws_cloudfront.c --- */
 
 struct aws_distribution {

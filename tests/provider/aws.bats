@@ -32,7 +32,7 @@ bundle() {
     python3 - "$1" <<'EOF'
 import sys, zipfile
 with zipfile.ZipFile(f"b{sys.argv[1]}.zip", "w") as z:
-    z.writestr("index.js", f"exports.handler = {sys.argv[1]}")
+    z.writestr("lambda/index.js", f"exports.handler = {sys.argv[1]}")
 EOF
 }
 
@@ -250,5 +250,30 @@ print(next(i for i in d if not d[i]["staging"]), next(i for i in d if d[i]["stag
     ship_ok prod remove secret secrets api
     ship_ok prod list secret secrets
     [ "$output" = '[{"key": "other", "digest": "three", "value": null}]' ]
+    no_violations
+}
+
+@test "config in a KeyValueStore: signed for every region, each write on top of the last" {
+    fake call '{"name": "store"}'
+    manifest 'config: { flags: "arn:aws:cloudfront::123456789012:key-value-store/s1" }'
+    echo 'config: { flags: { beta: "off" } }' >>edge.yaml
+    ship_ok prod put config flags beta on
+    fake fault '{"match": "POST /key-value-stores", "kind": "status", "status": 409, "times": 2}'
+    ship_ok prod put config flags 'a b/c' two
+    ship_ok prod put config flags third 3
+    ship_ok prod list config flags
+    [ "$output" = '[{"key": "a b/c", "digest": null, "value": "two"}, {"key": "beta", "digest": null, "value": "on"}, {"key": "third", "digest": null, "value": "3"}]' ]
+    ship_ok prod get config flags 'a b/c'
+    [ "$output" = '{"found": true, "value": "two"}' ]
+    ship_ok prod remove config flags beta
+    ship_ok prod get config flags beta
+    expect_in "$output" '"found": false'
+    ship prod put config flags big "$(head -c 2000 /dev/zero | tr '\0' x)"
+    expect_status 1
+    expect_in "$stderr" 'Value is too long'
+    ship prod list config other
+    expect_status 2
+    expect_in "$stderr" 'shipped with the release'
+    requests | grep -q 'key-value-store%2Fs1/keys/a%20b%2Fc'
     no_violations
 }

@@ -59,7 +59,7 @@ def read(req, name):
         root = ET.fromstring(req.body)
     except ET.ParseError as e:
         raise Refused(f"the body is not XML: {e}") from e
-    if req.type() != "application/xml":
+    if req.type() not in ("application/xml", "text/xml", ""):
         raise Refused(f"Content-Type {req.type()}")
     if root.tag != f"{{{NS}}}{name}":
         raise Refused(f"the root is {root.tag}, not {name}")
@@ -162,10 +162,10 @@ class Aws(Fake):
         return target_error(code, message, status)
 
     def failure(self, status, text):
-        codes = {412: "PreconditionFailed", 429: "ThrottlingException", 503: "ServiceUnavailable"}
+        codes = {409: "ConflictException", 412: "PreconditionFailed", 429: "ThrottlingException", 503: "ServiceUnavailable"}
         last = self.requests[-1]["path"] if self.requests else "/"
         code = codes.get(status, "FakeRefusal")
-        return (json_error if last.startswith("/2015") else xml_error)(status, code, text)
+        return (json_error if last.startswith(("/2015", "/key")) else xml_error)(status, code, text)
 
     def limit_headers(self, seconds):
         return {"Retry-After": str(seconds)}
@@ -305,7 +305,7 @@ class Aws(Fake):
         except (ValueError, zipfile.BadZipFile) as e:
             raise Instead(json_error(400, "InvalidParameterValueException",
                                      "Could not unzip uploaded file.")) from e
-        if not any(n in ("index.js", "index.mjs") for n in names):
+        if "lambda/index.js" not in names:
             raise Refused(f"no handler in the zip: {names}")
         return base64.b64encode(hashlib.sha256(data).digest()).decode(), len(data)
 
@@ -325,7 +325,8 @@ class Aws(Fake):
                  "Publish", "Architectures", "Tags", "Description"}
         if set(b) - known:
             raise Refused(f"CreateFunction has no {set(b) - known}")
-        if not 1 <= b["Timeout"] <= 30 or b["Architectures"] != ["x86_64"]:
+        if not 1 <= b["Timeout"] <= 30 or b["Architectures"] != ["x86_64"] or \
+                b["Handler"] != "lambda/index.handler" or b["Runtime"] != "nodejs24.x":
             raise Refused("not fit for the edge")
         role = self.roles.get(b["Role"].rpartition("/")[2])
         if not role or set(role["trust"]) != {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}:
@@ -827,6 +828,57 @@ class Aws(Fake):
         del self.policies[id]
         return Answer(204)
 
+    # --- KeyValueStore ---
+    def store(self, arn):
+        if arn not in self.stores:
+            raise Instead(json_error(404, "ResourceNotFoundException", "no such store"))
+        return self.stores[arn]
+
+    def store_answer(self, s, **more):
+        return Answer(json={**more, "ItemCount": len(s["items"]), "TotalSizeInBytes": 1},
+                      headers={"ETag": s["etag"]})
+
+    @route("GET", "/key-value-stores/{arn}")
+    def describe_store(self, req, arn):
+        return self.store_answer(self.store(arn), KvsARN=arn)
+
+    @route("GET", "/key-value-stores/{arn}/keys", query=["MaxResults", "NextToken"])
+    def list_keys(self, req, arn):
+        s = self.store(arn)
+        keys, start = sorted(s["items"]), int(req.query.get("NextToken", 0))
+        page = {"Items": [{"Key": k, "Value": s["items"][k]} for k in keys[start:start + 2]]}
+        if start + 2 < len(keys):
+            page["NextToken"] = str(start + 2)
+        return Answer(json=page)
+
+    @route("GET", "/key-value-stores/{arn}/keys/{key}")
+    def get_key(self, req, arn, key):
+        s = self.store(arn)
+        if key not in s["items"]:
+            return json_error(404, "ResourceNotFoundException", "no such key")
+        return self.store_answer(s, Key=key, Value=s["items"][key])
+
+    @route("POST", "/key-value-stores/{arn}/keys", body="json")
+    def update_keys(self, req, arn):
+        s, b = self.store(arn), req.json()
+        if set(b) - {"Puts", "Deletes"} or len(b.get("Puts", [])) + len(b.get("Deletes", [])) > 50:
+            raise Refused(f"UpdateKeys: {b}")
+        if req.headers.get("if-match") != s["etag"]:
+            return json_error(409, "ConflictException", "Resource is not in expected state.")
+        for p in b.get("Puts", []):
+            if len(p["Key"]) > 512 or len(p["Value"]) > 1024:
+                return json_error(400, "ValidationException", "Value is too long")
+            s["items"][p["Key"]] = p["Value"]
+        for d in b.get("Deletes", []):
+            s["items"].pop(d["Key"], None)
+        s["etag"] = self.next_id("KV")
+        return self.store_answer(s)
+
+    def drift_store(self, id="s1"):
+        arn = f"arn:aws:cloudfront::{ACCOUNT}:key-value-store/{id}"
+        self.stores[arn] = {"items": {}, "etag": self.next_id("KV")}
+        return {"arn": arn}
+
     # --- what changes behind the client's back ---
     def drift_distribution(self, comment="mine", function=None, certificate=False):
         """One that was made in the console."""
@@ -893,6 +945,11 @@ class Aws(Fake):
         self.keys.pop(id, None)
         if secret:
             self.keys[id] = (secret, token)
+        return {}
+
+    def drift_set(self, **what):
+        for key, value in what.items():
+            setattr(self, key, value)
         return {}
 
     def drift_slow(self, reads):
