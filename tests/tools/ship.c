@@ -13,6 +13,7 @@
  *   remove KIND STORE KEY | stages BP...
  *
  * Answers in JSON; errors as "NAME: message" and "hint: ...", with edgectl's exit status. */
+#include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,7 +97,7 @@ static struct shipment *bundle_shipment(struct manifest *m, int count, char **ar
         char *store = args[i + 2], *key = strchr(store, '/'), *value = strchr(store, '=');
         *key++ = *value++ = '\0';
         secrets[i] = (struct bundle_secret){
-            store, key, *value ? secret_new(value, strlen(value)) : NULL};
+            .store = store, .key = key, .value = *value ? secret_new(value, strlen(value)) : NULL};
     }
     int r = bundle_make(&(struct bundle_options){.manifest = m, .secrets = secrets,
                                                  .secret_count = s.secret_count,
@@ -108,6 +109,15 @@ static struct shipment *bundle_shipment(struct manifest *m, int count, char **ar
     s.message = args[1];
     s.revision = "abc123";
     return &s;
+}
+
+/* As a host finds it: SECRET_KEY. */
+static char *secret_name(const char *key)
+{
+    char *name = xasprintf("SECRET_%s", key);
+    for (char *p = name; *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    return name;
 }
 
 /* Lives until the process ends. */
@@ -132,10 +142,11 @@ static struct shipment *make_shipment(struct manifest *m, int count, char **args
         char *store = args[i + 2], *key = strchr(store, '/'), *value = strchr(store, '=');
         *key++ = *value++ = '\0';
         b.bindings[i] = (struct bundle_binding){
-            .kind = "secret", .store = store, .key = key, .name = xasprintf("S_%s_%s", key, value),
+            .kind = "secret", .store = store, .key = key, .name = secret_name(key),
             .remote = xasprintf("/edgectl/%s/%s/%s/%s", m->name, store, key, value)};
         snprintf(b.bindings[i].digest, sizeof b.bindings[i].digest, "%s", value);
-        secrets[i] = (struct bundle_secret){store, key, secret_new(value, strlen(value))};
+        secrets[i] = (struct bundle_secret){.store = store, .key = key,
+                                            .value = secret_new(value, strlen(value))};
     }
     s.bundle = &b;
     s.secrets = secrets;

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "provider/vc.h"
+
+/* --- the project --- */
+
+int vc_project(struct vc *v, struct err *err)
+{
+    cleanup(json_decref_p) json_t *found = NULL;
+    int r = vc_find(v, api_path("/v9/projects/%s", v->creds.project), &found, err);
+    if (r <= 0)
+        return r;
+    const char *id = json_text(found, "id"), *name = json_text(found, "name");
+    if (!id || !name)
+        return err_set(err, ERR_NETWORK, "Vercel answered without a project");
+    free(v->project_id);
+    free(v->project_name);
+    json_decref(v->project);
+    v->project_id = xstrdup(id);
+    v->project_name = xstrdup(name);
+    v->project = TAKE(found);
+    return 1;
+}
+
+int vc_need_project(struct vc *v, struct err *err)
+{
+    int r = vc_project(v, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = err_set(err, ERR_FAILURE, "there is no project '%s' at Vercel%s%s", v->creds.project,
+                v->creds.team ? ", team " : "", v->creds.team ? v->creds.team : "");
+    err_hint(err, "edgectl deploy --target %s makes it; or check targets.%s.project and .team",
+             v->t.o.name, v->t.o.name);
+    return r;
+}
+
+static int make_project(struct target *target, struct step *step, struct err *err)
+{
+    (void)step;
+    struct vc *v = vc_of(target);
+    cleanup(json_decref_p) json_t *answer = NULL;
+    int r = vc_project(v, err); /* made by a call whose answer was lost */
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = vc_do(v, "POST", xstrdup("/v11/projects"),
+              json_pack("{s:s, s:n, s:b}", "name", v->creds.project, "framework",
+                        "skipGitConnectDuringLink", 1), false, &answer, err);
+    const char *id = r == 0 ? json_text(answer, "id") : NULL;
+    return r < 0 || !id ? r : fact_set(target, "vercel", "made", id, err);
+}
+
+static int adopt_project(struct target *target, struct step *step, struct err *err)
+{
+    return fact_set(target, "vercel", "adopted", step->data, err);
+}
+
+static const char *production_of(const struct vc *v)
+{
+    const json_t *its = json_object_get(json_object_get(v->project, "targets"), "production");
+    return its ? vc_deployment_id(its) : "";
+}
+
+/* Ours already: made here, adopted before, or with a release of ours in it. */
+static int is_ours(struct vc *v, struct err *err)
+{
+    const char *made = fact_get(&v->t, "vercel", "made");
+    const char *adopted = fact_get(&v->t, "vercel", "adopted");
+    if ((made && strcmp(made, v->project_id) == 0) ||
+        (adopted && strcmp(adopted, v->project_id) == 0))
+        return 1;
+    cleanup(json_decref_p) json_t *all = NULL;
+    int r = vc_deployments(v, NULL, &all, err);
+    size_t i;
+    const json_t *one;
+    if (r < 0)
+        return r;
+    json_array_foreach(all, i, one) {
+        if (json_text(json_object_get(one, "meta"), "edgectlRelease"))
+            return 1;
+    }
+    return json_array_size(all) == 0; /* an empty one is as good as new */
+}
+
+/* --- domains --- */
+
+
+static int add_domain(struct target *target, struct step *step, struct err *err)
+{
+    struct vc *v = vc_of(target);
+    cleanup(json_decref_p) json_t *answer = NULL;
+    int r = vc_need_project(v, err);
+    if (r == 0)
+        r = vc_do(v, "POST", api_path("/v10/projects/%s/domains", v->project_id),
+                  json_pack("{s:s}", "name", (char *)step->data), true, &answer, err);
+    if (r < 0)
+        return r;
+    const json_t *verified = json_object_get(answer, "verified");
+    const json_t *ask = json_array_get(json_object_get(answer, "verification"), 0);
+    if (json_is_false(verified) && ask && target->o.note) {
+        cleanup(free_p) char *text = xasprintf(
+            "%s has to be verified: set the %s record %s to %s", (char *)step->data,
+            json_text(ask, "type"), json_text(ask, "domain"), json_text(ask, "value"));
+        target->o.note(target->o.env, text);
+    }
+    return 0;
+}
+
+static int plan_domains(struct vc *v, bool exists, struct steps *to, struct err *err)
+{
+    const struct manifest_target *m = v->t.o.manifest->target;
+    cleanup(json_decref_p) json_t *answer = NULL;
+    int r = exists && m && m->domain_count
+                ? vc_do(v, "GET", api_path("/v9/projects/%s/domains", v->project_id), NULL, true,
+                        &answer, err)
+                : 0;
+    for (size_t i = 0; r == 0 && m && i < m->domain_count; i++) {
+        size_t k;
+        const json_t *domain;
+        bool found = false;
+        json_array_foreach(json_object_get(answer, "domains"), k, domain) {
+            const char *name = json_text(domain, "name");
+            found |= name && strcasecmp(name, m->domains[i]) == 0;
+        }
+        if (found)
+            continue;
+        struct step *step = steps_add(to, STEP_MAKE, xasprintf("domain %s", m->domains[i]),
+                                      xasprintf("add the domain %s", m->domains[i]), add_domain);
+        step->data = xstrdup(m->domains[i]);
+        step->free_data = free;
+    }
+    return r;
+}
+
+/* --- the whole --- */
+
+static void note_urls(const struct vc *v, struct shipment *s, const json_t *deployment)
+{
+    const struct manifest_target *m = v->t.o.manifest->target;
+    const char *url = json_text(deployment, "url");
+    free(s->url);
+    free(s->preview_url);
+    s->url = xasprintf("https://%s/", m && m->domain_count ? m->domains[0] : "");
+    if (!(m && m->domain_count)) {
+        free(s->url);
+        s->url = xasprintf("https://%s.vercel.app/", v->project_name);
+    }
+    s->preview_url = url ? xasprintf("https://%s/", url) : NULL;
+}
+
+static int plan_existing(struct vc *v, struct shipment *s, struct steps *to, struct err *err)
+{
+    int r = is_ours(v, err);
+    if (r < 0)
+        return r;
+    if (r == 0) {
+        struct step *step = steps_add(
+            to, STEP_ADOPT, xasprintf("project %s", v->project_name),
+            xasprintf("adopt the project %s (%s): the release takes the place of %s",
+                      v->project_name, v->project_id, *production_of(v) ? production_of(v)
+                                                                         : "nothing"),
+            adopt_project);
+        step->data = xstrdup(v->project_id);
+        step->free_data = free;
+    }
+    cleanup(json_decref_p) json_t *deployment = NULL;
+    r = vc_deployment_find(v, s->bundle->id, s->preview ? NULL : "production", &deployment, err);
+    if (r <= 0)
+        return r;
+    const char *state = json_text(deployment, "readyState");
+    if (!state)
+        state = json_text(deployment, "state");
+    if (state && strcmp(state, "READY") == 0) {
+        snprintf(s->version, sizeof s->version, "%s", vc_deployment_id(deployment));
+        note_urls(v, s, deployment);
+    }
+    return 0;
+}
+
+int vc_plan(struct target *target, struct shipment *s, struct steps *ret, struct err *err)
+{
+    struct vc *v = vc_of(target);
+    int exists = vc_project(v, err);
+    if (exists < 0)
+        return exists;
+    if (!exists)
+        steps_add(ret, STEP_MAKE, xasprintf("project %s", v->creds.project),
+                  xasprintf("make the project %s", v->creds.project), make_project);
+    s->first = !exists || !*production_of(v);
+    int r = exists ? plan_existing(v, s, ret, err) : 0;
+    if (r == 0 && !*s->version)
+        r = vc_plan_secrets(v, s, ret, err);
+    if (r == 0 && !s->preview)
+        r = plan_domains(v, exists, ret, err);
+    if (r == 0 && !*s->version)
+        steps_add(ret, STEP_MAKE, xasprintf("deployment %s", s->bundle->id),
+                  xasprintf("deploy the release to %s%s", v->creds.project,
+                            s->preview ? " as a preview" : ", without traffic"), vc_deploy);
+    return r;
+}
+
+/* --- taking away --- */
+
+static int delete_deployment(struct target *target, struct step *step, struct err *err)
+{
+    return vc_do(vc_of(target), "DELETE", api_path("/v13/deployments/%s", (char *)step->data), NULL,
+                 true, NULL, err);
+}
+
+static int plan_deletes(struct vc *v, const struct gc_options *o, const struct split *split,
+                        struct steps *to, struct err *err)
+{
+    cleanup(json_decref_p) json_t *all = NULL;
+    int r = vc_deployments(v, NULL, &all, err);
+    int64_t before_ms = o->older_than_ms ? clock_wall_ns() / 1000000 - o->older_than_ms : INT64_MAX;
+    int kept = 0;
+    size_t i;
+    const json_t *one;
+    if (r < 0)
+        return r;
+    json_array_foreach(all, i, one) {
+        const char *id = vc_deployment_id(one), *url = json_text(one, "url");
+        int64_t created_ms = json_integer_value(json_object_get(one, "created"));
+        if (!json_text(json_object_get(one, "meta"), "edgectlRelease") || !*id ||
+            split_share(split, id) > 0)
+            continue;
+        bool used = false;
+        for (int k = 0; k < split->count; k++)
+            used |= strcmp(split->arms[k].version, id) == 0;
+        if (used || kept++ < o->keep || created_ms >= before_ms)
+            continue;
+        struct step *step = steps_add(to, STEP_DELETE, xasprintf("deployment %s", id),
+                                      xasprintf("delete the deployment %s (%s)", id,
+                                                url ? url : "no address"), delete_deployment);
+        step->data = xstrdup(id);
+        step->free_data = free;
+    }
+    return 0;
+}
+
+int vc_gc(struct target *target, const struct gc_options *o, struct steps *ret, struct err *err)
+{
+    struct vc *v = vc_of(target);
+    struct split split = {0};
+    int r = vc_need_project(v, err);
+    if (r == 0)
+        r = vc_get_split(target, &split, err);
+    if (r == 0)
+        r = plan_deletes(v, o, &split, ret, err);
+    split_clear(&split);
+    return r;
+}
+
+static int delete_project(struct target *target, struct step *step, struct err *err)
+{
+    int r = vc_do(vc_of(target), "DELETE", api_path("/v9/projects/%s", (char *)step->data), NULL,
+                  true, NULL, err);
+    return r < 0 ? r : fact_set(target, "vercel", "made", NULL, err);
+}
+
+int vc_destroy(struct target *target, struct steps *ret, struct err *err)
+{
+    struct vc *v = vc_of(target);
+    int r = vc_project(v, err);
+    if (r <= 0)
+        return r;
+    const char *made = fact_get(target, "vercel", "made");
+    if (made && strcmp(made, v->project_id) == 0) {
+        struct step *step = steps_add(ret, STEP_DELETE, xasprintf("project %s", v->project_name),
+                                      xasprintf("delete the project %s with all deployments",
+                                                v->project_name), delete_project);
+        step->data = xstrdup(v->project_id);
+        step->free_data = free;
+        return 0;
+    }
+    /* A project that was there before stays: only what edgectl put there goes. */
+    return plan_deletes(v, &(struct gc_options){0}, &(struct split){0}, ret, err);
+}
