@@ -22,8 +22,10 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wf
        -Wno-format-nonliteral $(if $(DEV),-Werror)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(GOALS)),)
-  ifneq ($(shell pkg-config --exists $(PKGS) && echo yes),yes)
-    $(error libraries are missing: 'make deps' installs them ($(PKGS)))
+  # wslay comes without a file for pkg-config.
+  HAS_WSLAY = $(CC) -include wslay/wslay.h -E -x c /dev/null >/dev/null
+  ifneq ($(shell pkg-config --exists $(PKGS) && $(HAS_WSLAY) && echo yes),yes)
+    $(error libraries are missing: 'make deps' installs them ($(PKGS) wslay))
   endif
   ifndef WASMTIME_PREFIX
     WASMTIME_PREFIX := $(shell src/rust/build.sh $(CACHE))
