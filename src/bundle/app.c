@@ -96,6 +96,12 @@ static int lacks(const struct making *mk, struct err *err, const char *hint, con
     return -ERR_MANIFEST;
 }
 
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
 static int check_backend(struct making *mk, const struct manifest_backend *be, struct err *err)
 {
     if (!has_host(mk))
@@ -107,6 +113,9 @@ static int check_backend(struct making *mk, const struct manifest_backend *be, s
     if (be->own_path)
         return lacks(mk, err, "give it a URL that is reachable from there",
                      "backend '%s', which is a path on edgectl's own server", be->name);
+    if (is_loopback(be->host))
+        bundle_note(mk->b, "name the one for this target in targets.NAME.backends",
+                    "backend '%s' is on this machine: %s", be->name, be->url);
     if (mk->target->provider == PROVIDER_CLOUDFLARE && be->ca_pem)
         return lacks(mk, err, "a Worker trusts public authorities only",
                      "an authority of its own for backend '%s'", be->name);

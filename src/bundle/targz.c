@@ -46,6 +46,10 @@ static int tar_write(const struct bundle_part *parts, size_t count, struct buf *
                      struct err *err)
 {
     cleanup(archive_write_p) struct archive *a = archive_write_new();
+    size_t guess = 10240;
+    for (size_t i = 0; i < count; i++)
+        guess += parts[i].len + 1024;
+    buf_reserve(out, guess); /* so that it need not grow and be copied */
     /* pax, which is ustar unless a name is too long for that */
     if (archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(a, 0) != ARCHIVE_OK ||

@@ -270,6 +270,10 @@ static void a_binding_that_the_target_lacks(void **state)
                                      " client-key: c.pem}}\n";
     project_refused(p, cert, "cloudflare", -ERR_MANIFEST, "client certificate of backend 'b'");
     assert_int_equal(project_bundle(p, cert, "fastly"), 0);
+    assert_int_equal(project_bundle(p, SHORT "backends: {b: 'http://localhost:1'}\n", "cloudflare"),
+                     0);
+    assert_int_equal(p->b->note_count, 1);
+    assert_non_null(strstr(p->b->notes[0].msg, "'b' is on this machine"));
     project_refused(p, SHORT "kv: {s: {}}\n", "aws", -ERR_MANIFEST, "cannot have KV store 's'");
     project_refused(p, SHORT "backends: {b: {url: 'https://b', ca: c.pem}}\n", "cloudflare",
                     -ERR_MANIFEST, "an authority of its own");
