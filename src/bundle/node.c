@@ -18,7 +18,9 @@ int aws_layout(struct making *mk, struct err *err)
         free(mk->b->app);
         mk->b->app = xstrdup(mk->target->function);
     }
-    /* .js files are ES modules then; the function's handler is lambda/index.handler */
+    /* the function's handler is index.handler; .js files are ES modules by package.json */
+    part_add_text(mk->b, "index.js", "application/javascript+module",
+                  "export { handler } from \"./lambda/index.js\";\n");
     part_add_text(mk->b, "package.json", json_media, "{\"type\":\"module\"}\n");
     part_add_guest(mk, "app.wasm");
     part_add_app(mk, "", true);

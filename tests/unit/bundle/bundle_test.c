@@ -125,6 +125,9 @@ static void a_zip_for_lambda(void **state)
     assert_string_equal(p->b->app, "shop");
     assert_string_equal(p->b->file, "my-shop.zip");
     assert_string_equal(part_text(p->b, "package.json"), "{\"type\":\"module\"}\n");
+    /* src/provider/aws_lambda.c names its handler */
+    assert_string_equal(part_text(p->b, "index.js"),
+                        "export { handler } from \"./lambda/index.js\";\n");
     assert_non_null(bundle_part(p->b, "lambda/index.js"));
     assert_non_null(bundle_part(p->b, "node/send.js"));
     assert_null(bundle_part(p->b, "vercel/index.js"));
