@@ -66,7 +66,7 @@ static inline void project_secret(struct project *p, const char *store, const ch
 {
     secret_unref(p->value);
     p->value = secret_new(value, strlen(value));
-    p->secrets[0] = (struct bundle_secret){store, key, p->value};
+    p->secrets[0] = (struct bundle_secret){.store = store, .key = key, .value = p->value};
     p->secret_count = 1;
 }
 

@@ -18,8 +18,8 @@ static int setup(void **state)
 {
     struct world *w = xnew(struct world);
     w->value = secret_new(value, sizeof value - 1);
-    w->list[0] = (struct bundle_secret){"secrets", "unset", NULL};
-    w->list[1] = (struct bundle_secret){"vault", "api-key", w->value};
+    w->list[0] = (struct bundle_secret){.store = "secrets", .key = "unset"};
+    w->list[1] = (struct bundle_secret){.store = "vault", .key = "api-key", .value = w->value};
     w->scan = scan_new(w->list, 2);
     *state = w;
     return 0;
@@ -145,7 +145,7 @@ static void a_short_value_is_not_looked_for(void **state)
 {
     (void)state;
     struct secret *s = secret_new("abcdefg", 7);
-    struct bundle_secret list = {"secrets", "k", s};
+    struct bundle_secret list = {.store = "secrets", .key = "k", .value = s};
     struct err err;
     cleanup(scan_free_p) struct scan *scan = scan_new(&list, 1);
     assert_int_equal(scan_bytes(scan, (const uint8_t *)"xabcdefgx", 9, "f", &err), 0);
@@ -156,7 +156,7 @@ static void a_newline_at_the_end_of_a_file_is_not_the_value(void **state)
 {
     (void)state;
     struct secret *s = secret_new("abcdefghij\r\n", 12);
-    struct bundle_secret list = {"secrets", "k", s};
+    struct bundle_secret list = {.store = "secrets", .key = "k", .value = s};
     struct err err;
     cleanup(scan_free_p) struct scan *scan = scan_new(&list, 1);
     assert_int_equal(scan_bytes(scan, (const uint8_t *)"xabcdefghijx", 12, "f", &err),
