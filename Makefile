@@ -27,6 +27,10 @@ ifneq ($(filter-out $(PLAIN_GOALS),$(GOALS)),)
   ifneq ($(shell pkg-config --exists $(PKGS) && $(HAS_WSLAY) && echo yes),yes)
     $(error libraries are missing: 'make deps' installs them ($(PKGS) wslay))
   endif
+  # `sudo make install` installs what the user has built: root's own cache would be filled first.
+  ifneq ($(and $(SUDO_USER),$(filter install,$(GOALS)),$(wildcard $(BUILD)/flags)),)
+    WASMTIME_PREFIX ?= $(shell sed -n 's,.* -isystem \([^ ]*\)/include .*,\1,p' $(BUILD)/flags)
+  endif
   ifndef WASMTIME_PREFIX
     WASMTIME_PREFIX := $(shell src/rust/build.sh $(CACHE))
   endif
