@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* More memory than this is not reset faster than made anew. */
-enum { RESET_PAGES_MAX = 64 };
+/* 10 MiB: a JavaScript SDK's app has less. A host has no room to keep larger ones in waiting. */
+enum { RESET_PAGES_MAX = 160 };
 
 /* The bytes of such a module, owned by the caller, and *ret_len; or NULL if it cannot be made, and
  * *ret_why_not (static text) says why. `bytes` is a core module that the engine takes. */

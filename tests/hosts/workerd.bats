@@ -86,6 +86,13 @@ END
         -H 'x-fastly-bot-name: probe-bot' "$url"
 }
 
+@test "what is known of the client" {
+    work c/client
+    fails_only "$BATS_TEST_DIRNAME/workers/client" -H 'fastly-key: made-up-key' -H 'x-fastly-bot-analyzed: 1' \
+        -H 'x-fastly-bot-detected: true' -H 'x-fastly-bot-verified: false' \
+        -H 'x-fastly-bot-name: probe-bot' -H 'x-fastly-bot-category: AI-Crawler' "$url/plain"
+}
+
 @test "sends to backends" {
     with_origin
     work c/sends

@@ -9,7 +9,7 @@ import { kvStore } from "./kv.js";
 import { send } from "./send.js";
 
 // An isolate has 128 MB, for this host, idle sandboxes and what the runtime keeps too.
-const host = createHost(module, app, { memory: 88 << 20 });
+const host = createHost(module, app, { memory: 80 << 20 });
 const cacheScope = {};
 
 class Platform {

@@ -5,7 +5,7 @@
 // used again.
 import { importsFor } from "./table.js";
 
-const RESET = "edgectl:reset", GLOBAL = "edgectl:", IDLE_MAX = 8 << 20;
+const RESET = "edgectl:reset", GLOBAL = "edgectl:", IDLE_MAX = 10 << 20;
 
 // The import functions of one guest at a time, made once: `g` is the one at work; and an instance of
 // theirs, if there is one to be used again.

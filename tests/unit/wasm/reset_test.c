@@ -106,7 +106,7 @@ static void test_modules_with_more_state_are_left_alone(void **state)
     refused(MODULE("(start 0)"), "it has a start section");
     refused("(module (import \"m\" \"g\" (global (mut i32))) (memory (export \"memory\") 1) "
             "(func (export \"_start\")))", "it imports more than functions");
-    refused("(module (memory (export \"memory\") 65) (func (export \"_start\")))",
+    refused("(module (memory (export \"memory\") 161) (func (export \"_start\")))",
             "its memory is large");
     refused("(module (func (export \"_start\")))", "its memory is not a plain one");
 }
