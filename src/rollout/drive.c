@@ -149,10 +149,26 @@ static void add_probes(struct drive *d, int t, struct evidence_totals *now)
     }
 }
 
+/* Counting begins anew, from nothing. */
 static json_t *base_event(int t, int64_t since_ms)
 {
-    return json_pack("{s:s, s:i, s:I, s:[f, f], s:[], s:[]}", "e", "base", "target", t, "since",
-                     (json_int_t)since_ms, "n", 0.0, 0.0, "s", "c");
+    return json_pack("{s:s, s:i, s:I, s:b, s:[f, f], s:[], s:[]}", "e", "base", "target", t,
+                     "since", (json_int_t)since_ms, "known", 1, "n", 0.0, 0.0, "s", "c");
+}
+
+/* Counting begins with a reading of counters that have always been counted. Of a version that has
+ * had no traffic before, all of it is new. */
+static int base_on(struct drive *d, int t, const struct evidence_totals *now, bool late,
+                   struct err *err)
+{
+    struct evidence_totals base = *now;
+    if (late)
+        memset(&base.arm[1], 0, sizeof base.arm[1]);
+    json_t *e = rollout_look(d->r, t, &base, 0);
+    json_object_set_new(e, "e", json_string("base"));
+    json_object_set_new(e, "since", json_integer(d->r->since_ms[t]));
+    json_object_set_new(e, "known", json_boolean(now->arm[0].known));
+    return drive_event(d, e, err);
 }
 
 /* Where counting begins. A source that has always counted is read once. */
@@ -165,10 +181,7 @@ static int set_base(struct drive *d, int t, struct err *err)
     r = read_evidence(d, t, &now, err);
     if (r < 0)
         return r;
-    json_t *e = rollout_look(d->r, t, &now, 0);
-    json_object_set_new(e, "e", json_string("base"));
-    json_object_set_new(e, "since", json_integer(d->r->since_ms[t]));
-    return drive_event(d, e, err);
+    return base_on(d, t, &now, false, err);
 }
 
 static int look(struct drive *d, struct err *err)
@@ -181,10 +194,17 @@ static int look(struct drive *d, struct err *err)
         int r = read_evidence(d, t, &now, err);
         if (r == 0 && rollout_restarted(d->r, t, &now))
             r = drive_event(d, base_event(t, drive_wall_ms()), err);
+        bool late = !d->r->based[t] && now.arm[0].known;
+        if (r == 0 && late)
+            r = base_on(d, t, &now, true, err);
         if (r < 0)
             return r;
         add_probes(d, t, &now);
-        r = drive_event(d, rollout_look(d->r, t, &now, dt), err);
+        json_t *e = rollout_look(d->r, t, &now, dt);
+        /* The stable version's share of it is not known. */
+        if (late)
+            json_object_set_new(e, "w", json_real(0));
+        r = drive_event(d, e, err);
         if (r < 0)
             return r;
         dt = 0;

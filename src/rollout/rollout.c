@@ -111,6 +111,7 @@ static void apply(struct rollout *r, const json_t *e)
         memset(&r->total[t], 0, sizeof r->total[t]);
         r->since_ms[t] = json_integer_value(json_object_get(e, "since"));
         sum_up(&r->plan.gate, &r->total[t], e);
+        r->based[t] = json_is_true(json_object_get(e, "known"));
     } else if (strcmp(kind, "outcome") == 0) {
         r->staged[t] = true;
     }

@@ -18,6 +18,7 @@ struct rollout {
     struct evidence_totals total[PLAN_TARGETS_MAX];
     int64_t since_ms[PLAN_TARGETS_MAX];
     bool staged[PLAN_TARGETS_MAX];  /* the next look is the first of a step */
+    bool based[PLAN_TARGETS_MAX];   /* it is known where the stable version's counters began */
 };
 
 /* Takes the history. -ERR_FAILURE when its first event is no plan. */

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+bats_require_minimum_version 1.5.0
+load ../lib
+load rollout
+
+# A real Prometheus that scrapes what the server has counted; $prometheus is its address.
+prometheus() {
+    command -v prometheus >/dev/null || skip "no prometheus"
+    python3 "$BATS_TEST_DIRNAME/../tools/exporter.py" "$(server_state)" shop "$PWD/../port" 3>&- &
+    pids+=($!)
+    wait_for 30 test -s ../port
+    cat >../prometheus.yml <<END
+global: {scrape_interval: 500ms}
+scrape_configs: [{job_name: edgectl, static_configs: [{targets: ["127.0.0.1:$(cat ../port)"]}]}]
+END
+    local p
+    p=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+    prometheus=http://127.0.0.1:$p
+    command prometheus --config.file=../prometheus.yml --storage.tsdb.path=../tsdb \
+        --web.listen-address="127.0.0.1:$p" >../prometheus.log 2>&1 3>&- &
+    pids+=($!)
+    wait_for 60 curl -sf "$prometheus/-/ready" >/dev/null
+}
+
+server_state() {
+    dirname "$(find "$HOME" "$PWD" -name admin.token 2>/dev/null | head -n1)"
+}
+
+rollout_with() {
+    manifest "rollout:
+  steps: [20%, 100%]
+  soak: 1s
+  poll: 500ms
+  history: 0s
+  evidence: $1"
+}
+
+@test "a Prometheus is evidence: a good version passes, a bad one is put back" {
+    serve
+    versions
+    load_at 1000
+    prometheus
+    rollout_with "{prometheus: {url: \"$prometheus\"}}"
+    edgectl rollout run
+    expect_status 0
+    [ "$(share_of "$new")" = 100.0 ]
+    old=$new
+    guest worse fail 100
+    deploy --no-traffic --no-probe
+    edgectl rollout run
+    expect_status 3
+    expect_in "$stderr" "errors: worse than the stable version"
+    [ "$(share_of "$old")" = 100.0 ]
+}
+
+@test "a query that gives several series, and a Prometheus that is gone, are told" {
+    serve
+    versions
+    load_at 200
+    prometheus
+    rollout_with "{prometheus: {url: \"$prometheus\", requests: '{__name__=~\"up|scrape_duration_seconds\"}'}}"
+    sed -i 's/soak: 1s/soak: 1s\n  deadline: 2s/' edge.yaml
+    wait_for 30 scraped
+    edgectl rollout run
+    expect_status 4
+    expect_in "$stderr" "series; sum() makes them one"
+    edgectl rollout abort
+    rollout_with "{prometheus: {url: 'http://127.0.0.1:9'}}"
+    sed -i 's/soak: 1s/soak: 1s\n  deadline: 2s/' edge.yaml
+    edgectl rollout run
+    expect_status 4
+    expect_in "$stderr" "Prometheus"
+}
+
+scraped() {
+    curl -s "$prometheus/api/v1/query?query=count(up)" | grep -q '"1"'
+}
+
+@test "a file is evidence; without it, and with an old one, nothing is known" {
+    rollout_with '{file: ../counts.json}'
+    sed -i 's/soak: 1s/soak: 0s\n  deadline: 2s/' edge.yaml
+    serve
+    versions
+    edgectl rollout run
+    expect_status 4
+    expect_in "$stderr" "counts.json"
+    edgectl rollout abort
+    count() {
+        printf '{"time": "%s", "versions": {"%s": {"requests": %s, "errors": 0, "traps": 0}, "%s": {"requests": %s, "errors": %s, "traps": 0}}}' \
+            "${4:-$(date -u +%FT%TZ)}" "$old" "$1" "$new" "$2" "$3" >../counts.new
+        mv ../counts.new ../counts.json
+    }
+    count 1000000 0 0 2020-01-01T00:00:00Z
+    edgectl rollout start
+    count 2000000 100000 0 2020-01-01T00:00:00Z
+    edgectl rollout resume --once
+    expect_status 0
+    edgectl rollout status
+    expect_in "$output" "no data"
+    count 2000000 100000 0
+    edgectl rollout resume --once
+    expect_status 0
+    [ "$(share_of "$new")" = 100.0 ]
+}
+
+@test "a command is evidence, and one that fails is told" {
+    rollout_with '{command: "cat ../counts.json"}'
+    sed -i 's/soak: 1s/soak: 0s\n  deadline: 2s/' edge.yaml
+    serve
+    versions
+    edgectl rollout run
+    expect_status 4
+    expect_in "$stderr" "the command 'cat ../counts.json' failed with status 1"
+}
+
+@test "probes are evidence of their own" {
+    rollout_with '{probes: {path: /, count: 20}}'
+    sed -i 's/steps: .20%, 100%./steps: [0%, 100%]/; s/soak: 1s/soak: 1h/' edge.yaml
+    serve
+    versions fail 500
+    edgectl rollout run
+    expect_status 3
+    expect_in "$stderr" "probes: worse than the stable version"
+    [ "$(share_of "$old")" = 100.0 ]
+}
+
+@test "a gate on events needs something that counts them" {
+    manifest 'rollout: {steps: [10%, 100%], gates: [{events: {name: checkout-failed}}]}'
+    serve
+    versions
+    edgectl rollout run
+    expect_status 9
+    expect_in "$stderr" "checkout-failed"
+}
