@@ -57,6 +57,19 @@ static json_t *parse_line(struct history *h, const char *line, size_t len)
     return event;
 }
 
+/* Does a whole event stand there, with something behind it where its line should end? Then this is
+ * no line that was being written when the process was killed. */
+static bool has_whole_event(const struct history *h, const char *line, size_t len)
+{
+    json_error_t at;
+    const char *json = line + CRC_TEXT + 1;
+    json_t *event = len > CRC_TEXT + 2 ? json_loadb(json, len - CRC_TEXT - 1,
+                                                    JSON_DISABLE_EOF_CHECK, &at) : NULL;
+    bool more = event && (size_t)at.position < len - CRC_TEXT - 1;
+    json_decref(event);
+    return more && strtoul(line, NULL, 16) == line_crc(h->crc, json, (size_t)at.position);
+}
+
 /* *ret_good: how far the file is whole. Only its last line may not be. */
 static int replay(struct history *h, const char *text, size_t len, size_t *ret_good,
                   struct err *err)
@@ -66,7 +79,7 @@ static int replay(struct history *h, const char *text, size_t len, size_t *ret_g
         const char *end = memchr(text + at, '\n', len - at);
         size_t size = end ? (size_t)(end - text) - at : len - at;
         json_t *event = end ? parse_line(h, text + at, size) : NULL;
-        if (!event && at + size + 1 >= len)
+        if (!event && at + size + 1 >= len && !has_whole_event(h, text + at, size))
             break;
         if (!event) {
             err_set(err, ERR_FAILURE, "this line of the rollout's journal is damaged");

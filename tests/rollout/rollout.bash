@@ -130,8 +130,8 @@ load_off() {
     seen=$(cat ../load.json)
 }
 
-# The share of a version in percent, from `edgectl versions`.
+# The share of a version in percent, from `edgectl versions`. share_of VERSION [ARGUMENTS]
 share_of() {
-    "$EDGECTL" versions --json | python3 -c 'import json,sys
+    "$EDGECTL" versions --json "${@:2}" | python3 -c 'import json,sys
 print(next(v["bp"] for v in json.load(sys.stdin) if v["id"]==sys.argv[1])/100)' "$1"
 }
