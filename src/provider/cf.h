@@ -34,6 +34,8 @@ struct cf {
     char *account;                  /* NULL until cf_account was called */
     char *script;
     char *subdomain;                /* of the account below workers.dev; NULL = not known, none */
+    json_t *deployments;            /* as read last ... */
+    int64_t deployments_ns;         /* ... at this time of clock_mono_ns; 0 = not valid */
     bool exists;                    /* the worker, as plan() saw it */
     struct cf_namespace *namespaces;
     size_t namespace_count;
@@ -94,6 +96,8 @@ int cf_set_split(struct target *t, const struct split *want, const char *expect,
 int cf_probe(struct target *t, const struct probe *p, struct probe_result *ret, struct err *err);
 /* The address of the worker's versions below workers.dev; NULL where there is none. */
 char *cf_preview_url(const struct cf *c, const char *version);
+/* What has the traffic is known, from an envelope of deployments (NULL: there is none). */
+void cf_know_deployments(struct cf *c, json_t *root);
 /* "https://..." that users come to; NULL where there is none. */
 char *cf_url(const struct cf *c);
 /* The account's name below workers.dev, asked for once. */

@@ -447,6 +447,7 @@ int cf_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
     if (r < 0)
         return r;
     c->exists = l.json_service != NULL;
+    cf_know_deployments(c, l.json_deployments);
     plan_adoption(c, &l, ret);
     r = plan_stores(c, s, &l, ret, err);
     if (r < 0)

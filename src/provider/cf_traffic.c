@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "provider/cf.h"
 
@@ -94,18 +95,34 @@ int cf_versions(struct target *t, struct version_list *ret, struct err *err)
 
 /* --- split --- */
 
+void cf_know_deployments(struct cf *c, json_t *root)
+{
+    json_incref(root);
+    json_decref(c->deployments);
+    c->deployments = root;
+    c->deployments_ns = clock_mono_ns();
+}
+
+static int read_deployments(struct cf *c, struct err *err)
+{
+    cleanup(json_decref_p) json_t *root = NULL;
+    struct cf_call call = cf_start(c, "GET", cf_script_path(c, "/deployments"), NULL, false);
+    int r = cf_wait(c, &call, &root, err);
+    if (r >= 0)
+        cf_know_deployments(c, root);
+    return r < 0 ? r : 0;
+}
+
 int cf_get_split(struct target *t, struct split *ret, struct err *err)
 {
     struct cf *c = cf_of(t);
     int r = cf_account(c, err);
+    bool fresh = c->deployments_ns && clock_mono_ns() - c->deployments_ns < FRESH_NS;
+    if (r == 0 && !fresh)
+        r = read_deployments(c, err);
     if (r < 0)
         return r;
-    cleanup(json_decref_p) json_t *root = NULL;
-    struct cf_call call = cf_start(c, "GET", cf_script_path(c, "/deployments"), NULL, false);
-    r = cf_wait(c, &call, &root, err);
-    if (r < 0)
-        return r;
-    json_t *list = json_object_get(json_object_get(root, "result"), "deployments");
+    json_t *list = json_object_get(json_object_get(c->deployments, "result"), "deployments");
     const json_t *d = json_array_get(list, 0), *arms = json_object_get(d, "versions");
     ret->settled = true;
     if (!d)
@@ -146,6 +163,7 @@ static int deploy(struct cf *c, const struct split *want, bool force, struct err
         c, "POST", cf_script_path(c, force ? "/deployments?force=true" : "/deployments"),
         deployment(want), true);
     int r = cf_wait(c, &call, &root, err);
+    c->deployments_ns = 0;
     if (r == 0)
         return err_set(err, ERR_DRIFT, "the worker %s, or that version of it, is not there",
                        c->script);
@@ -165,7 +183,8 @@ int cf_set_split(struct target *t, const struct split *want, const char *expect,
         return r;
     if (expect) {
         cleanup(split_clear) struct split now = {0};
-        r = cf_get_split(t, &now, err);
+        r = read_deployments(c, err);
+        r = r < 0 ? r : cf_get_split(t, &now, err);
         if (r < 0)
             return r;
         if (strcmp(now.revision, expect) != 0)

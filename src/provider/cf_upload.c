@@ -101,7 +101,9 @@ static int make_metadata(struct cf *c, const struct shipment *s, json_t **ret, s
         return r;
     }
     /* What was set by hand stays. */
-    json_object_set_new(root, "keep_bindings", json_pack("[s, s]", "secret_text", "secret_key"));
+    if (c->exists)
+        json_object_set_new(root, "keep_bindings",
+                            json_pack("[s, s]", "secret_text", "secret_key"));
     annotate(s, root);
     *ret = root;
     return 0;
@@ -204,6 +206,8 @@ int cf_run_version(struct target *t, struct step *step, struct err *err)
     int r = make_once(c->api, make_version, find_version, c, err);
     if (r < 0)
         return r;
+    if (!c->exists)
+        c->deployments_ns = 0; /* the first version is deployed with that */
     c->exists = true;
     s->preview_url = s->preview_url ? s->preview_url : cf_preview_url(c, s->version);
     return 0;

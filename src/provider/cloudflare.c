@@ -29,6 +29,7 @@ static void cf_close(struct target *t)
     free(c->account);
     free(c->script);
     free(c->subdomain);
+    json_decref(c->deployments);
     target_fini(t);
     free(c);
 }

@@ -43,6 +43,10 @@ void api_options_for(const struct target_options *o, struct api_options *options
 void probe_url(struct target *t, const char *url, const struct headers *headers,
                const char *resolve, int64_t timeout_ms, struct probe_result *ret);
 
+/* What was read so short a time ago is not asked for again by those who only want to know; whoever
+ * changes something reads anew. */
+static const int64_t FRESH_NS = 1000000000;
+
 /* Do what must not be done twice. Where it is not known whether it was done (an answer was lost),
  * or was done by somebody else, `find` tells: 1 it is there, 0 not. Then it is tried again, as
  * calls that may be repeated are. */

@@ -16,6 +16,7 @@ static void fs_close(struct target *t)
         explicit_bzero(f->headers.list[i].value, f->headers.list[i].value_len);
     headers_clear(&f->headers);
     free(f->token_from);
+    fs_links_clear(&f->links);
     fs_service_clear(&f->front);
     for (int i = 0; i < FS_SLOTS; i++)
         fs_service_clear(&f->slots[i]);
@@ -141,7 +142,7 @@ static int plan_stores(struct fs *f, enum store_kind kind, const json_t *in_use,
                        struct steps *steps, struct err *err)
 {
     cleanup(json_decref_p) json_t *root = NULL;
-    cleanup(free_p) char *prefix = xasprintf("%s-", f->front.name);
+    cleanup(free_p) char *prefix = xasprintf("%s-", f->t.o.manifest->name);
     int r = fs_do(f, "GET", xasprintf("%s%s", fs_store_path(kind),
                                       kind == STORE_CONFIG ? "" : "?limit=1000"),
                   NULL, &root, err);

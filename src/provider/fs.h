@@ -35,6 +35,20 @@ struct fs_service {
     int active;                     /* number; 0 = none */
 };
 
+/* A store that a version links. */
+struct fs_link {
+    const char *name;               /* as the guest calls it; of the shipment */
+    char *store;                    /* of the provider's account, its name there */
+    char *id;                       /* NULL until it is made */
+    enum store_kind kind;
+    const struct bundle_binding *binding;   /* NULL: of an app that is not being shipped */
+};
+
+struct fs_links {
+    struct fs_link *list;
+    size_t count;
+};
+
 struct fs {
     struct target t;                /* first: the driver's functions get a pointer to it */
     struct api *api, *live;         /* api.fastly.com, rt.fastly.com (NULL until needed) */
@@ -42,6 +56,8 @@ struct fs {
     struct headers headers;
     bool router;
     struct fs_service front, slots[FS_SLOTS];
+    int64_t read_ns;                /* when they were read, by clock_mono_ns; 0 = not valid */
+    struct fs_links links;          /* of the release that plan() saw */
 };
 
 /* --- fs_creds.c --- */
@@ -78,6 +94,8 @@ must_use int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call 
                              struct err *err);
 /* All that this target has: front, and slots where there is a router. */
 must_use int fs_read_all(struct fs *f, struct err *err);
+/* The same, unless that was done just now. */
+must_use int fs_read_fresh(struct fs *f, struct err *err);
 /* Make it, unless it is there. */
 must_use int fs_service_make(struct fs *f, struct fs_service *s, struct err *err);
 /* The version's object; NULL if there is none. Borrowed. */
@@ -99,26 +117,13 @@ struct fs_service *fs_service_of(struct fs *f, const char *version, int *ret_num
 must_use int fs_activate(struct fs *f, struct fs_service *s, int number, struct err *err);
 
 /* --- fs_stores.c --- */
-struct fs_link {
-    const char *name;               /* as the guest calls it; of the shipment */
-    char *store;                    /* of the provider's account, its name there */
-    char *id;                       /* NULL until it is made */
-    enum store_kind kind;
-    const struct bundle_binding *binding;   /* NULL: of an app that is not being shipped */
-};
-
-struct fs_links {
-    struct fs_link *list;
-    size_t count;
-};
-
 void fs_links_clear(struct fs_links *l);
-/* The stores that a release links, with the ids of those that are there. */
-must_use int fs_links_of(struct fs *f, const struct shipment *s, struct fs_links *ret,
-                         struct err *err);
+/* Ask which of the stores that a release links are there, and take the answers into f->links. */
+struct fs_call *fs_links_ask(struct fs *f, const struct shipment *s);
+must_use int fs_links_read(struct fs *f, struct fs_call *calls, struct err *err);
 /* Steps for what is missing of them. */
-must_use int fs_plan_stores(struct fs *f, const struct shipment *s, struct fs_links *links,
-                            struct steps *steps, struct err *err);
+must_use int fs_plan_stores(struct fs *f, const struct shipment *s, struct steps *steps,
+                            struct err *err);
 /* A store by its name in the account; *ret_id NULL when there is none (the caller frees). */
 must_use int fs_store_find(struct fs *f, enum store_kind kind, const char *name, char **ret_id,
                            struct err *err);

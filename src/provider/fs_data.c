@@ -65,7 +65,7 @@ static int kv_id(struct fs *f, const char *store, char **ret_id, struct err *err
         *ret_id = xstrdup(remote);
         return 0;
     }
-    cleanup(free_p) char *name = xasprintf("%s-%s", f->front.name, store);
+    cleanup(free_p) char *name = xasprintf("%s-%s", f->t.o.manifest->name, store);
     int r = fs_store_find(f, STORE_KV, name, ret_id, err);
     if (r == 0 && !*ret_id) {
         r = err_set(err, ERR_FAILURE, "KV store '%s' is not there yet: no store %s", store, name);

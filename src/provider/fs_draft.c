@@ -76,7 +76,8 @@ static int find_draft(struct fs *f, struct fs_service *s, const char *comment, i
     if (!*ret_number)
         *ret_number = claimed(f, s);
     /* A new service's first version is there already, and empty. */
-    if (!*ret_number && !s->active && fs_newest(s) == 1 && !fs_is_locked(s, 1))
+    const char *first = json_text(fs_version(s, 1), "comment");
+    if (!*ret_number && fs_newest(s) == 1 && !fs_is_locked(s, 1) && !(first && *first))
         *ret_number = 1;
     return *ret_number ? 0 : clone(f, s, ret_number, err);
 }
@@ -318,6 +319,7 @@ int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *conten
     r = r < 0 ? r : change_backends(&c, reads.json_backends, content, err);
     r = r < 0 ? r : change_links(&c, reads.json_links, content, err);
     r = r < 0 ? r : upload(&c, reads.json_package, content, err);
+    f->read_ns = 0;
     *ret_number = c.number;
     return r;
 }

@@ -86,24 +86,23 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
     char hash[FILES_HASH_SIZE];
     cleanup(free_p) char *comment = fs_comment(ship->bundle->id, ship->message, ship->revision);
     cleanup(free_p) char *own = NULL;
-    cleanup(fs_links_clear) struct fs_links links = {0};
     cleanup(json_decref_p) json_t *backends = NULL;
     struct fs_content content = {.comment = comment, .package = ship->bundle->package.data,
                                  .package_len = ship->bundle->package.len,
                                  .package_name = ship->bundle->file,
-                                 .files_hash = files_hash(ship->bundle, hash), .links = &links,
+                                 .files_hash = files_hash(ship->bundle, hash), .links = &f->links,
                                  .prune = fs_is_ours(s)};
     int r = fs_backends(f, &backends, err);
-    r = r < 0 ? r : fs_links_of(f, ship, &links, err);
-    r = r < 0 ? r : check_links(&links, err);
+    r = r < 0 ? r : check_links(&f->links, err);
     if (r < 0)
         return r;
     content.backends = backends;
     domains_of(f, s, &own, &content);
     int number = 0;
     r = fs_draft(f, s, &content, &number, err);
-    /* A slot is not what users come to: it can be activated at once, and so be asked. */
-    if (r == 0 && s != &f->front)
+    /* A slot is not what users come to, and a first version has nobody to take traffic from: they
+     * are activated at once, and so can be asked. */
+    if (r == 0 && (s != &f->front || !s->active))
         r = fs_activate(f, s, number, err);
     if (r == 0)
         snprintf(ship->version, sizeof ship->version, "%s.%d", s->id, number);
@@ -115,7 +114,7 @@ static int run_version(struct target *t, struct step *step, struct err *err)
     (void)step;
     struct fs *f = fs_of(t);
     int slot = 0;
-    int r = fs_read_all(f, err);
+    int r = fs_read_fresh(f, err);
     if (r == 0 && f->router)
         r = fs_slot_free(f, &slot, err);
     struct fs_service *s = f->router ? &f->slots[slot] : &f->front;
@@ -163,16 +162,20 @@ static void plan_version(struct fs *f, struct shipment *s, struct steps *steps)
 int fs_plan(struct target *t, struct shipment *s, struct steps *ret, struct err *err)
 {
     struct fs *f = fs_of(t);
-    cleanup(fs_links_clear) struct fs_links links = {0};
     cleanup(json_decref_p) json_t *backends = NULL;
     int r = fs_backends(f, &backends, err);
-    /* The stores are asked for by names that follow from the manifest: at the same time. */
-    r = r < 0 ? r : fs_read_all(f, err);
-    r = r < 0 ? r : fs_links_of(f, s, &links, err);
+    if (r < 0)
+        return r;
+    struct fs_call *calls = fs_links_ask(f, s);
+    r = fs_read_all(f, err);
+    r = r < 0 ? r : fs_links_read(f, calls, err);
+    for (size_t i = 0; i < f->links.count; i++)
+        fs_drop(&calls[i]);
+    free(calls);
     if (r < 0)
         return r;
     plan_service(f, ret);
-    r = fs_plan_stores(f, s, &links, ret, err);
+    r = fs_plan_stores(f, s, ret, err);
     if (r == 0 && f->router)
         r = fs_plan_router(f, ret, err);
     if (r < 0)

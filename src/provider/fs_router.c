@@ -19,7 +19,7 @@ enum { PACKAGE_MAX = 4 << 20 };
 
 char *fs_rollout_store(const struct fs *f)
 {
-    return xasprintf("%s-edgectl-router", f->front.name);
+    return xasprintf("%s-edgectl-router", f->t.o.manifest->name);
 }
 
 static char letter_of(const json_t *root, const char *key)

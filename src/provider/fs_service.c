@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "provider/fs.h"
 
@@ -127,7 +128,14 @@ int fs_read_all(struct fs *f, struct err *err)
         r = fs_service_read(f, &f->slots[i - 1], &calls[i], err);
     for (size_t i = 0; i < n; i++)
         fs_drop(&calls[i]);
+    f->read_ns = r < 0 ? 0 : clock_mono_ns();
     return r < 0 ? r : 0;
+}
+
+int fs_read_fresh(struct fs *f, struct err *err)
+{
+    bool fresh = f->read_ns && clock_mono_ns() - f->read_ns < FRESH_NS;
+    return fresh ? 0 : fs_read_all(f, err);
 }
 
 /* --- making --- */
@@ -176,6 +184,7 @@ int fs_activate(struct fs *f, struct fs_service *s, int number, struct err *err)
     if (r < 0)
         return err_wrap(err, r, "activating version %d of %s", number, s->name);
     s->active = number;
+    f->read_ns = 0;
     return 0;
 }
 

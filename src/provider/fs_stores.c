@@ -94,9 +94,10 @@ int fs_store_make(struct fs *f, enum store_kind kind, const char *name, char **r
 
 /* --- of a release --- */
 
+/* The manifest's: known before the service is. */
 static const char *app_name(const struct fs *f)
 {
-    return f->front.name;
+    return f->t.o.manifest->name;
 }
 
 static struct fs_link *add_link(struct fs_links *l, enum store_kind kind, const char *name,
@@ -155,21 +156,25 @@ static void add_binding(struct fs *f, const struct bundle *bundle, const struct 
     }
 }
 
-int fs_links_of(struct fs *f, const struct shipment *s, struct fs_links *ret, struct err *err)
+struct fs_call *fs_links_ask(struct fs *f, const struct shipment *s)
 {
+    struct fs_links *l = &f->links;
+    fs_links_clear(l);
     for (size_t i = 0; i < s->bundle->binding_count; i++)
-        add_binding(f, s->bundle, &s->bundle->bindings[i], ret);
-    struct fs_call *calls = xcalloc(ret->count + 1, sizeof *calls);
+        add_binding(f, s->bundle, &s->bundle->bindings[i], l);
+    struct fs_call *calls = xcalloc(l->count + 1, sizeof *calls);
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->list[i].id)
+            calls[i] = ask(f, l->list[i].kind, l->list[i].store);
+    return calls;
+}
+
+int fs_links_read(struct fs *f, struct fs_call *calls, struct err *err)
+{
     int r = 0;
-    for (size_t i = 0; i < ret->count; i++)
-        if (!ret->list[i].id)
-            calls[i] = ask(f, ret->list[i].kind, ret->list[i].store);
-    for (size_t i = 0; i < ret->count && r == 0; i++)
+    for (size_t i = 0; i < f->links.count && r == 0; i++)
         if (calls[i].call)
-            r = answered(f, &calls[i], ret->list[i].store, &ret->list[i].id, err);
-    for (size_t i = 0; i < ret->count; i++)
-        fs_drop(&calls[i]);
-    free(calls);
+            r = answered(f, &calls[i], f->links.list[i].store, &f->links.list[i].id, err);
     return r;
 }
 
@@ -238,11 +243,10 @@ static struct fs_link *link_of_step(struct fs_links *l, const char *id)
 static int run_store(struct target *t, struct step *step, struct err *err)
 {
     struct fs *f = fs_of(t);
-    cleanup(fs_links_clear) struct fs_links links = {0};
-    int r = fs_links_of(f, t->shipment, &links, err);
-    struct fs_link *link = r == 0 ? link_of_step(&links, step->data) : NULL;
+    struct fs_link *link = link_of_step(&f->links, step->data);
     if (!link)
-        return r < 0 ? r : err_set(err, ERR_FAILURE, "the store %s is gone", (char *)step->data);
+        return err_set(err, ERR_FAILURE, "the store %s is gone", (char *)step->data);
+    int r = 0;
     if (!link->id)
         r = fs_store_make(f, link->kind, link->store, &link->id, err);
     if (r == 0)
@@ -296,13 +300,12 @@ static int needs_filling(struct fs *f, const struct shipment *s, const struct fs
     return whole < 0 ? whole : !whole;
 }
 
-int fs_plan_stores(struct fs *f, const struct shipment *s, struct fs_links *links,
-                   struct steps *steps, struct err *err)
+int fs_plan_stores(struct fs *f, const struct shipment *s, struct steps *steps, struct err *err)
 {
     static const char *const names[] = {[STORE_KV] = "KV", [STORE_CONFIG] = "config",
                                         [STORE_SECRET] = "secret"};
-    for (size_t i = 0; i < links->count; i++) {
-        const struct fs_link *link = &links->list[i];
+    for (size_t i = 0; i < f->links.count; i++) {
+        const struct fs_link *link = &f->links.list[i];
         int r = needs_filling(f, s, link, err);
         if (r < 0)
             return r;

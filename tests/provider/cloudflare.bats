@@ -61,7 +61,8 @@ split() {
         "[[('a', '1'), ('b', 'two')]]" ]
     [ "$(state '[(b["name"], b["type"]) for b in w["versions"][0]["bindings"]]')" = \
         "[('CONFIG_FLAGS', 'plain_text'), ('EDGECTL_VERSION', 'version_metadata'), ('KV_SESSIONS', 'kv_namespace'), ('SECRET_API_KEY', 'secret_text')]" ]
-    [ "$(state 'w["versions"][0]["modules"]["app.wasm"]')" = "$(sha256sum <app.wasm | cut -d' ' -f1)" ]
+    [ "$(state '[m in w["versions"][0]["modules"] for m in ("app.wasm", "bindings.js", "cloudflare/index.js")]')" = \
+        '[True, True, True]' ]
     split "[{\"version\": \"$version\", \"bp\": 10000}]"
     fake reset
     deploy 1

@@ -168,8 +168,6 @@ class Route:
                   "multipart": "multipart/form-data"}.get(self.body, self.type)
         if self.body is None and req.body:
             raise Refused("there must be no body")
-        if self.body is None and req.type():
-            raise Refused("a Content-Type without a body")
         if wanted and req.type() != wanted:
             raise Refused(f"Content-Type is '{req.type()}', not {wanted}")
         if "expect" in req.headers and not self.continues:

@@ -115,7 +115,7 @@ class Cloudflare(Fake):
         return ok([{"id": ACCOUNT, "name": "Acme"}],
                   {"page": 1, "per_page": 50, "count": 1, "total_count": 1})
 
-    @route("GET", "/client/v4/memberships")
+    @route("GET", "/client/v4/memberships", query=["page", "per_page", "status"])
     def memberships(self, req):
         return ok([{"id": "m1", "account": {"id": ACCOUNT, "name": "Acme"}}])
 

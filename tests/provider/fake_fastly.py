@@ -166,6 +166,7 @@ class Fastly(Fake):
         s = self.service(service)
         shown = s.show()
         shown["active_version"] = s.active().show(s.id) if s.active() else None
+        shown["version"] = s.versions[max(s.versions)].show(s.id)
         if req.query.get("filter[versions.active]") == "true":
             shown["versions"] = [v for v in shown["versions"] if v["active"]]
         return Answer(json=shown)
@@ -384,8 +385,9 @@ class Fastly(Fake):
             return no(409, "Conflict", "a store with this name exists")
         id = self.new_id(kind[:2])
         self.stores[id] = {"kind": kind, "name": name, "items": {}}
+        created = "2025-06-23 19:41:15" if kind == "kv" else now()
         return Answer(201 if kind != "config" else 200,
-                      json={"id": id, "name": name, "created_at": "2025-06-23 19:41:15"})
+                      json={"id": id, "name": name, "created_at": created})
 
     def list_stores(self, kind, req):
         found = [{"id": i, "name": s["name"]} for i, s in self.stores.items()

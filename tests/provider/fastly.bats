@@ -68,8 +68,6 @@ says() {
     [ "$(state 'v["1"]["package"]["wasm"]')" = "$(sha256sum <app.wasm | cut -d' ' -f1)" ]
     [ "$(state '[v["1"]["backends"]["origin"][k] for k in ("address", "port", "use_ssl", "first_byte_timeout", "ssl_sni_hostname")]')" = \
         "['origin.example.com', '8443', '1', '5000', 'origin.example.com']" ]
-    split '[]'
-    ship_ok prod split "$version"
     split "[{\"version\": \"$version\", \"bp\": 10000}]"
     [[ $(state 's["services"]["shop"]["active"]') = 1 ]]
     fake reset
@@ -108,8 +106,7 @@ says() {
 @test "a version without traffic is asked at the staging address" {
     deploy 1
     ship_ok prod probe "$version" /
-    expect_in "$output" '"status": 0'
-    ship_ok prod split "$version"
+    expect_in "$output" '"status": 200'
     deploy 2
     fake call '{"name": "break", "version": "shop.2"}'
     ship_ok prod probe "$version" /
@@ -199,10 +196,6 @@ says() {
     ship_ok prod remove kv sessions a
     ship_ok prod list kv sessions
     [[ $output != *'"key": "a",'* ]]
-    ship prod get config flags rel
-    expect_status 1
-    expect_in "$stderr" "no active version of shop has it"
-    ship_ok prod split "$version"
     ship_ok prod put config flags beta on
     ship_ok prod get config flags beta
     expect_in "$output" '"value": "on"'

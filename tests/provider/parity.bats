@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The same job, done by a provider's own CLI and by edgectl, asked of the same fake: whatever they ask
+# differently stands in parity/, with the reason.
+
+load ../lib
+load ship
+
+setup() {
+    scratch
+    unset "${!CLOUDFLARE_@}" "${!CF_@}"
+    small_wasm >app.wasm
+    export WRANGLER_SEND_METRICS=false CI=1
+}
+
+teardown() {
+    stop_fake
+}
+
+# A CLI of theirs; the test is skipped, and says so, where it cannot be had.
+peer() {
+    PEER=$(HOME=$TEST_HOME "$BATS_TEST_DIRNAME/../bundle/peers/install" "$1") || skip "no $1 CLI"
+}
+
+theirs() {
+    run --separate-stderr "$PEER" "$@" </dev/null
+    expect_status 0
+}
+
+# What was asked up to now is kept as $1, and forgotten.
+keep() {
+    fake requests >"$1"
+    no_violations
+    fake reset >/dev/null
+}
+
+compare() {
+    run python3 -B "$BATS_TEST_DIRNAME/parity/compare.py" theirs.json ours.json \
+        "$BATS_TEST_DIRNAME/parity/$1.txt"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
+@test "cloudflare: wrangler deploy, versions, split, rollback, KV, delete" {
+    peer wrangler
+    cat >edge.yaml <<'EOF'
+name: shop
+build: { artifact: app.wasm }
+kv: { sessions: { entries: { a: "1" } } }
+config: { flags: { rel: "${REL}" } }
+targets: { prod: { provider: cloudflare } }
+EOF
+    start() {
+        stop_fake
+        rm -rf fake state
+        start_fake cloudflare
+        export CLOUDFLARE_API_BASE_URL=$FAKE/client/v4 CLOUDFLARE_API_TOKEN=cf-token REL=1
+    }
+    wrangler_json() {
+        cat >b/wrangler.json <<EOF
+{"name": "shop", "main": "cloudflare/index.js", "compatibility_date": "2026-01-01",
+ "no_bundle": true, "find_additional_modules": true, "base_dir": ".", "workers_dev": true,
+ "preview_urls": true,
+ "rules": [{"type": "ESModule", "globs": ["**/*.js"]}, {"type": "CompiledWasm", "globs": ["**/*.wasm"]}],
+ "kv_namespaces": [{"binding": "KV_SESSIONS", "id": "$1"}],
+ "vars": {"CONFIG_FLAGS": "{\"rel\":\"$2\"}"}, "version_metadata": {"binding": "EDGECTL_VERSION"}}
+EOF
+    }
+    versions() {
+        fake state | python3 -c 'import json, sys
+print(*[v["id"] for v in json.load(sys.stdin)["scripts"]["shop"]["versions"]])'
+    }
+    start
+    edgectl bundle --target prod --out b
+    expect_status 0
+    rm -f b/metadata.json
+    cd b
+    echo '{"name": "shop"}' >wrangler.json
+    theirs kv namespace create shop-sessions
+    id=$(grep -oE '[0-9a-f]{32}' <<<"$output" | head -n1)
+    echo '[{"key": "a", "value": "1"}]' >../pairs.json
+    theirs kv bulk put ../pairs.json --namespace-id "$id" --remote
+    cd ..
+    wrangler_json "$id" 1
+    cd b
+    theirs deploy
+    cd ..
+    wrangler_json "$id" 2
+    cd b
+    theirs versions upload --tag t2 --message two
+    read -r v1 v2 <<<"$(versions)"
+    theirs versions deploy "$v1@90%" "$v2@10%" --yes
+    theirs versions deploy "$v2@100%" --yes
+    theirs rollback "$v1" --yes
+    theirs delete --force
+    cd ..
+    keep theirs.json
+    start
+    ship_ok prod deploy app one
+    REL=2 ship_ok prod deploy app two
+    read -r v1 v2 <<<"$(versions)"
+    ship_ok prod split "$v1" "$v2=1000"
+    ship_ok prod split "$v2"
+    ship_ok prod split "$v1"
+    ship_ok prod destroy
+    keep ours.json
+    compare cloudflare
+}
+
+@test "fastly: compute deploy, stage, activate, stores, sealed secrets, links, purge, delete" {
+    peer fastly
+    cat >edge.yaml <<'EOF'
+name: shop
+build: { artifact: app.wasm }
+kv: { sessions: { entries: { a: "1" } } }
+config: { flags: { rel: "1" } }
+secrets: { api-key: }
+targets: { prod: { provider: fastly } }
+EOF
+    start() {
+        stop_fake
+        rm -rf fake state
+        start_fake fastly
+        export FASTLY_API_ENDPOINT=$FAKE FASTLY_ACCOUNT_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token
+        export FASTLY_USE_API_SIGNING_KEY=1
+    }
+    id() {
+        fake state | python3 -c 'import json, sys
+s = json.load(sys.stdin)
+print(s["services"]["shop"]["id"], *[s["stores"][n]["id"] for n in sorted(s["stores"])])'
+    }
+    start
+    edgectl bundle --target prod --out shop.tar.gz
+    expect_status 0
+    theirs service create --name shop --type wasm --non-interactive
+    theirs kv-store create --name shop-sessions
+    theirs config-store create --name shop-flags
+    theirs secret-store create --name shop-secrets
+    read -r service config secret kv <<<"$(id | awk '{ print $1, $2, $3, $4 }')"
+    echo '{"key": "a", "value": "MQ=="}' >batch.ndjson
+    theirs kv-store-entry create --store-id "$kv" --file batch.ndjson
+    theirs config-store-entry update --store-id "$config" --key rel --value 1 --upsert
+    printf secret-1 >value
+    theirs secret-store-entry create --store-id "$secret" --name api-key --file value --recreate-allow
+    theirs service domain create --service-id "$service" --version 1 --name "shop-theirs.edgecompute.app"
+    for link in "sessions $kv" "flags $config" "secrets $secret"; do
+        # shellcheck disable=SC2086
+        set -- $link
+        theirs resource-link create --service-id "$service" --version 1 --name "$1" --resource-id "$2"
+    done
+    theirs compute update --service-id "$service" --version 1 --package shop.tar.gz
+    theirs service version activate --service-id "$service" --version 1
+    theirs service version clone --service-id "$service" --version 1
+    theirs purge --all --service-id "$service"
+    theirs service delete --force --service-id "$service"
+    keep theirs.json
+    start
+    ship_ok prod deploy app one secrets/api-key=secret-1
+    ship_ok prod split "$(field version)"
+    ship_ok prod deploy app two secrets/api-key=secret-2
+    ship_ok prod purge
+    ship_ok prod destroy
+    keep ours.json
+    compare fastly
+}
