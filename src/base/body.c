@@ -287,6 +287,14 @@ bool body_is_open(const struct body *b)
     return b->open;
 }
 
+bool body_is_complete(const struct body *b)
+{
+    bool complete = !b->open;
+    for (const struct chunk *c = b->head; complete && c; c = c->next)
+        complete = !c->nested || body_is_complete(c->nested);
+    return complete;
+}
+
 static void pop_front(struct body *b)
 {
     struct chunk *c = b->head;

@@ -67,6 +67,8 @@ void body_set_length(struct body *b, uint64_t length);
 void body_set_no_length(struct body *b);
 /* True between body_new and body_end / body_fail. */
 bool body_is_open(const struct body *b);
+/* All of it is here: it has ended, and so has whatever was appended to it. */
+bool body_is_complete(const struct body *b);
 
 /* --- reader --- */
 /* The first contiguous bytes, valid until the next call on this body. */

@@ -219,10 +219,10 @@ static bool expects_content(const char *method)
            strcmp(method, "PATCH") == 0;
 }
 
-/* Take the whole body out, if it has ended and has no trailers. */
+/* Take the whole body out, if all of it is here and it has no trailers. */
 static bool take_inline(struct upload *up, int64_t length)
 {
-    if (body_is_open(up->body) || length > INLINE_MAX || body_trailers(up->body)->count)
+    if (!body_is_complete(up->body) || length > INLINE_MAX || body_trailers(up->body)->count)
         return false;
     char *data = xmalloc((size_t)length + 1);
     size_t have = 0;

@@ -325,6 +325,43 @@ static void test_upload_too_short(void **state)
     finish(state, &s);
 }
 
+/* Says back four bytes. */
+static void script_four(int fd, int nth)
+{
+    (void)nth;
+    char four[5] = "";
+    if (!hear_head(fd, heard, sizeof heard) || !hear(fd, four, 4))
+        return;
+    say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+    say(fd, four);
+    hear_head(fd, heard, sizeof heard);
+}
+
+/* A body whose writer is done holds another that is still coming, as when a guest passes its client's
+ * on: the call waits for that one. */
+static void test_upload_within_upload(void **state)
+{
+    struct server s;
+    server_start(&s, script_four);
+    struct net_target t = plain_target(s.port);
+    struct body *outer = body_new(), *inner = body_new();
+    body_set_length(inner, 4);
+    body_append(outer, body_ref(inner));
+    body_end(outer);
+    assert_int_equal(body_known_length(outer), 4);
+    struct outcome o;
+    start(*state, &t, "POST", outer, &o);
+    run_for(*state, 20);
+    body_write(inner, "late", 4);
+    body_end(inner);
+    body_unref(inner);
+    run_until(*state, &o.ended);
+    assert_false(o.body_broken);
+    assert_string_equal(buf_str(&o.body), "late");
+    outcome_clear(&o);
+    finish(state, &s);
+}
+
 /* --- gzip --- */
 
 static uint8_t packed[1 << 18];
@@ -476,6 +513,7 @@ int main(void)
         TEST(test_answer_breaks_during_upload),
         TEST(test_upload_breaks),
         TEST(test_upload_too_short),
+        TEST(test_upload_within_upload),
         TEST(test_gunzip),
         TEST(test_broken_gzip),
         TEST(test_gzip_bomb),
