@@ -93,9 +93,11 @@ $(BUILD)/embed.list: FORCE
 
 EMBEDDED := $(if $(wildcard templates),$(shell src/base/embed.sh list templates | sed 's,^,templates/,'))
 
-# The C starter's module, so that a new app runs before any compiler is installed, and the router that
-# is deployed to Fastly. Where clang for Wasm is missing the binary goes without, and says so.
-PREBUILT = $(BUILD)/embed/prebuilt/c.wasm $(BUILD)/embed/prebuilt/fastly-router.wasm
+# The C starter's module, so that a new app runs before any compiler is installed; the router that is
+# deployed to Fastly; what stands around an app in `edgectl dev --runtime`. Where clang for Wasm is
+# missing the binary goes without, and says so.
+PREBUILT = $(addprefix $(BUILD)/embed/prebuilt/,c.wasm fastly-router.wasm runtime-front.wasm \
+           runtime-stores.wasm)
 # $(call wasm,FOLDER,WHAT GOES WITHOUT): build FOLDER/src by the starter's makefile.
 wasm = +$(Q)mkdir -p $(@D) $(BUILD)/wasm/$(@F)
 wasm += && $(MAKE) -s -C $(1) -f $(CURDIR)/templates/c/Makefile SDK=$(CURDIR)/templates/sdk/c
@@ -110,6 +112,11 @@ $(BUILD)/embed/prebuilt/fastly-router.wasm: templates/c/Makefile \
     $(wildcard templates/routers/fastly/src/* templates/sdk/c/*)
 	$(say) WASM templates/routers/fastly
 	$(call wasm,templates/routers/fastly,edgectl has no router for Fastly)
+
+$(BUILD)/embed/prebuilt/runtime-%.wasm: templates/c/Makefile templates/runtime/%/src/main.c \
+    $(wildcard templates/sdk/c/*)
+	$(say) WASM templates/runtime/$*
+	$(call wasm,templates/runtime/$*,edgectl has no `dev --runtime`)
 
 $(BUILD)/embed.o: $(BUILD)/embed.list $(EMBEDDED) $(PREBUILT) src/base/embed.sh
 	$(say) EMBED templates

@@ -3,8 +3,10 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include "cmd/dev_app.h"
 #include "cmd/dev_log.h"
+#include "cmd/dev_runtime.h"
 #include "cmd/host.h"
 #include "cmd/project.h"
 #include "serve/admin.h"
@@ -18,6 +20,7 @@ struct dev_args {
     const char *ready_file;
     const char *state;
     const char *limits;
+    const char *runtime;
     int max_requests;
     int workers;
     bool tls, no_watch;
@@ -33,7 +36,9 @@ struct dev {
     struct shelf *shelf;            /* what is deployed to it; NULL: another dev takes that */
     struct admin *admin;
     struct dev_app *app;
+    struct dev_runtime *runtime;
     struct dev_log *log;
+    enum runtime_kind kind;
     enum limit_profile limits;
     uv_signal_t sigint, sigterm;
     struct manifest *manifest;
@@ -118,6 +123,23 @@ static int take_deploys(struct dev *d, struct err *err)
     return r == -ERR_DRIFT ? 0 : r; /* another was quicker */
 }
 
+static int make_runtime(struct dev *d, struct err *err)
+{
+    if (d->kind == RUNTIME_NATIVE)
+        return 0;
+    return dev_runtime_new(&(struct dev_runtime_options){
+        .kind = d->kind,
+        .loop = d->loop,
+        .engine = d->host.engine,
+        .log = d->log,
+        .state_dir = d->state_dir,
+        .kv = d->host.kv,
+        .cache = d->host.cache,
+        .reread = reread,
+        .reread_env = d,
+    }, d->manifest, &d->runtime, err);
+}
+
 static int start(struct dev *d, unsigned workers, struct err *err)
 {
     const struct dev_args *args = d->args;
@@ -128,6 +150,7 @@ static int start(struct dev *d, unsigned workers, struct err *err)
         .tls = args->tls,
         .workers = workers,
         .max_requests = (unsigned)args->max_requests,
+        .more_instances = d->kind == RUNTIME_NATIVE ? 0 : DEV_RUNTIME_INSTANCES,
         /* What a later version allows beyond this takes effect at the next start. */
         .memory_max = (uint64_t)d->manifest->limits.memory_bytes,
         .limits = d->limits,
@@ -138,6 +161,8 @@ static int start(struct dev *d, unsigned workers, struct err *err)
         return r;
     manifest_serve_at(d->manifest, d->host.name, server_port(d->host.server), d->host.ca_pem);
     r = take_deploys(d, err);
+    if (r == 0)
+        r = make_runtime(d, err);
     if (r < 0)
         return r;
     watch_signals(d);
@@ -150,6 +175,7 @@ static int start(struct dev *d, unsigned workers, struct err *err)
         .kv = d->host.kv,
         .cache = d->host.cache,
         .watch = !d->args->no_watch,
+        .runtime = d->runtime,
         .reread = reread,
         .ready = on_ready,
         .hopeless = on_hopeless,
@@ -171,6 +197,7 @@ static void stop(struct dev *d)
         cmd_exit_now(d->cli, d->result);
     }
     dev_app_free(d->app);
+    dev_runtime_free(d->runtime);
     shelf_close(d->shelf);
     host_close(&d->host);
     dev_log_free(d->log);
@@ -190,13 +217,26 @@ static int find_limits(const char *name, enum limit_profile *ret, struct err *er
     return -ERR_USAGE;
 }
 
+/* Without --target a runtime stands for that of its provider. */
+static enum runtime_kind choose_runtime(struct cli *cli, const char *name)
+{
+    enum runtime_kind kind = !name || strcmp(name, "native") == 0 ? RUNTIME_NATIVE
+                             : strcmp(name, "node") == 0          ? RUNTIME_NODE
+                                                                  : RUNTIME_WORKERD;
+    if (kind != RUNTIME_NATIVE && strcmp(cli->target, "local") == 0)
+        cli->target = runtime_target(kind);
+    return kind;
+}
+
 static int run(struct cli *cli, void *args_ptr, struct err *err)
 {
     const struct dev_args *args = args_ptr;
     struct dev d = {.cli = cli, .args = args, .err = err};
     int r = find_limits(args->limits, &d.limits, err);
-    if (r == 0)
-        r = project_load(cli, args->module, &d.manifest, err);
+    if (r < 0)
+        return r;
+    d.kind = choose_runtime(cli, args->runtime);
+    r = project_load(cli, args->module, &d.manifest, err);
     if (r < 0)
         return r;
     unsigned workers = host_workers(args->workers);
@@ -227,6 +267,8 @@ static const struct cli_opt opts[] = {
             "requests served at once; the rest queue (1000)"),
     OPT_STR(struct dev_args, 0, "limits", limits, "provider", COMP_NONE,
             "hold guests to what it allows, with its own errors"),
+    OPT_CHOICE(struct dev_args, 0, "runtime", runtime, "name", "native|workerd|node",
+               "run the bundle in a platform's own runtime (native: this program's)"),
     OPT_FLAG(struct dev_args, 0, "tls", tls,
              "serve HTTPS with a certificate of the local authority"),
     OPT_FLAG(struct dev_args, 0, "no-watch", no_watch, "do not build or reload when files change"),
@@ -237,6 +279,7 @@ static const struct cli_opt opts[] = {
 static const struct cli_example examples[] = {
     {"edgectl dev", "serve the project in this folder"},
     {"edgectl dev app.wasm --addr 127.0.0.1:0 --ready-file url", "serve one module, for a script"},
+    {"edgectl dev --runtime workerd", "run what Cloudflare would get, in its runtime"},
     {NULL, NULL},
 };
 

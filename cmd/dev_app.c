@@ -18,7 +18,6 @@ struct load {
     struct manifest *manifest;
     struct guest_app *result;
     struct module_report report;
-    int64_t started_ns;
     int r;
     struct err err;
 };
@@ -38,6 +37,7 @@ struct dev_app {
     bool compile_next;              /* once the one that was killed has gone */
     bool stopping;
     bool from_compiler;             /* the load under way was asked for by the compiler's end */
+    int64_t artifact_ns;            /* when the newest artifact was there */
 };
 
 static void start_load(struct dev_app *a);
@@ -140,14 +140,31 @@ static bool is_hopeless(const struct dev_app *a)
     return !a->served && (!a->o.watch || !a->manifest->build.command);
 }
 
-static void load_failed(struct dev_app *a, struct load *l)
+static void load_failed(void *env, int r, const struct err *err)
 {
+    struct dev_app *a = env;
     if (is_hopeless(a)) {
-        a->o.hopeless(a->o.env, l->r, &l->err);
+        a->o.hopeless(a->o.env, r, err);
         return;
     }
-    dev_log_error(a->o.log, &l->err);
-    server_set_notice(a->o.server, l->err.msg, l->err.hint[0] ? l->err.hint : NULL);
+    dev_log_error(a->o.log, err);
+    server_set_notice(a->o.server, err->msg, err->hint[0] ? err->hint : NULL);
+}
+
+static void serve(struct dev_app *a, struct guest_app *app)
+{
+    server_set_app(a->o.server, app);
+    server_set_notice(a->o.server, NULL, NULL);
+    if (a->served && !a->from_compiler)
+        dev_log_swapped(a->o.log, clock_mono_ns() - a->artifact_ns);
+    if (!a->served)
+        a->o.ready(a->o.env);
+    a->served = true;
+}
+
+static void on_runtime_app(void *env, struct guest_app *app)
+{
+    serve(env, app);
 }
 
 static void load_done(uv_work_t *work, int status)
@@ -157,17 +174,11 @@ static void load_done(uv_work_t *work, int status)
     struct dev_app *a = l->app;
     a->load = NULL;
     if (l->r < 0) {
-        load_failed(a, l);
+        load_failed(a, l->r, &l->err);
     } else {
         dev_log_loaded(a->o.log, &l->report);
         use_world(a, l->result->world);
-        server_set_app(a->o.server, TAKE(l->result));
-        server_set_notice(a->o.server, NULL, NULL);
-        if (a->served && !a->from_compiler)
-            dev_log_swapped(a->o.log, clock_mono_ns() - l->started_ns);
-        if (!a->served)
-            a->o.ready(a->o.env);
-        a->served = true;
+        serve(a, TAKE(l->result));
         /* What the compiler left was no use if its load is detached too: not again and again. */
         if (l->report.detached && !a->from_compiler)
             start_compiler(a);
@@ -187,7 +198,6 @@ static void start_load(struct dev_app *a)
     struct load *l = xnew(struct load);
     l->app = a;
     l->manifest = manifest_ref(a->manifest);
-    l->started_ns = clock_mono_ns();
     a->load = l;
     if (uv_queue_work(loop_uv(a->o.loop), &l->work, load_now, load_done) != 0)
         abort(); /* only for a bad argument */
@@ -223,6 +233,11 @@ static void on_artifact(void *env, enum builder_artifact how, int64_t build_ns)
     struct dev_app *a = env;
     if (how == ARTIFACT_BUILT)
         dev_log_built(a->o.log, build_ns);
+    a->artifact_ns = clock_mono_ns();
+    if (a->o.runtime) {
+        dev_runtime_renew(a->o.runtime);
+        return;
+    }
     stop_compiler(a);
     a->from_compiler = false;
     start_load(a);
@@ -280,6 +295,8 @@ struct dev_app *dev_app_new(const struct dev_app_options *options, struct manife
     a->manifest = manifest_ref(m);
     a->restart = (struct task){.fn = restart, .env = a};
     timer_start(a->o.loop, &a->look, LOOK_NS, look, a);
+    if (a->o.runtime)
+        dev_runtime_bind(a->o.runtime, on_runtime_app, load_failed, a);
     start_builder(a);
     return a;
 }

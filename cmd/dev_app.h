@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "cmd/dev_log.h"
+#include "cmd/dev_runtime.h"
 #include "serve/server.h"
 #include "world/core_cache.h"
 
@@ -21,6 +22,7 @@ struct dev_app_options {
     struct kv_db *kv;
     struct core_cache *cache;
     bool watch;
+    struct dev_runtime *runtime;    /* serves the app instead of our own engine; NULL: none does */
     /* Read the manifest again after a change; NULL if it is bad, which has been told then. */
     struct manifest *(*reread)(void *env);
     /* The first version is served: once. */

@@ -226,22 +226,41 @@ static void on_request(void *env, unsigned worker, const struct server_request *
         request_text(log, lines_of(log, worker), r);
 }
 
-static void on_log(void *env, unsigned worker, const char *endpoint, const char *text, size_t len)
+static void add_message(const struct dev_log *log, struct buf *b, const char *endpoint,
+                        size_t endpoint_len, const char *text, size_t len)
 {
-    struct dev_log *log = env;
-    struct buf *b = lines_of(log, worker);
     if (log->json) {
         json_t *event = json_pack("{s:s, s:o, s:o}", "event", "log", "endpoint",
-                                  json_text(endpoint, strlen(endpoint)), "message",
+                                  json_text(endpoint, endpoint_len), "message",
                                   json_text(text, len));
         if (event)
             add_json(b, event);
         return;
     }
-    add_visible(b, endpoint, strlen(endpoint));
+    add_visible(b, endpoint, endpoint_len);
     buf_add_str(b, " :: ");
     add_visible(b, text, len);
     buf_add_char(b, '\n');
+}
+
+static void on_log(void *env, unsigned worker, const char *endpoint, const char *text, size_t len)
+{
+    struct dev_log *log = env;
+    add_message(log, lines_of(log, worker), endpoint, strlen(endpoint), text, len);
+}
+
+void dev_log_app_line(struct dev_log *log, const char *line, size_t len)
+{
+    static const char between[] = " :: ";
+    static const size_t width = sizeof between - 1;
+    cleanup(buf_clear) struct buf b = BUF_INIT(LINES_MAX);
+    const char *at = memmem(line, len, between, width);
+    if (at)
+        add_message(log, &b, line, (size_t)(at - line), at + width,
+                    len - (size_t)(at - line) - width);
+    else
+        add_message(log, &b, "runtime", strlen("runtime"), line, len);
+    flush(log, &b);
 }
 
 static void on_unsupported(void *env, const char *module, const char *name)

@@ -28,6 +28,8 @@ void dev_log_built(struct dev_log *log, int64_t took_ns);
 void dev_log_warning(struct dev_log *log, const struct err *warning);
 void dev_log_error(struct dev_log *log, const struct err *err);
 void dev_log_note(struct dev_log *log, const char *text);
+/* A line of an app that runs in another process: "ENDPOINT :: TEXT", or whatever that wrote. */
+void dev_log_app_line(struct dev_log *log, const char *line, size_t len);
 /* Build output may have colours. */
 bool dev_log_color(const struct dev_log *log);
 

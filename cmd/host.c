@@ -32,7 +32,7 @@ static int make_engine(struct host *h, const struct host_options *o, struct err 
     /* A worker that ends a guest lets the next one begin, maybe on another worker, before the
      * instance is gone. */
     struct engine_options options = {
-        .instances = requests(o) + host_workers((int)o->workers),
+        .instances = requests(o) + host_workers((int)o->workers) + o->more_instances,
         .cache_dir = dir,
     };
     if (o->memory_max > DEFAULT_MEMORY_BYTES)

@@ -14,6 +14,7 @@ struct host_options {
     bool tls;
     unsigned workers;               /* 0 = one per core */
     unsigned max_requests;          /* 0 = 1000 */
+    unsigned more_instances;        /* that the engine is to have room for beside those */
     uint64_t memory_max;            /* bytes of one instance; 0 = the engine's */
     enum limit_profile limits;      /* of a provider, to be kept here */
     struct server_watch watch;

@@ -195,6 +195,19 @@ static void finish(struct load *l)
         l->m->name = xstrdup("app");
 }
 
+int manifest_override_backends(struct manifest *m, struct err *err)
+{
+    struct manifest_problems problems = {0};
+    struct load l = {.m = m, .problems = &problems};
+    for (size_t i = 0; i < m->backend_count; i++)
+        override_backend(&l, &m->backends[i]);
+    int r = problems.count ? -ERR_MANIFEST : 0;
+    if (r < 0 && err)
+        *err = problems.list[0];
+    manifest_problems_clear(&problems);
+    return r;
+}
+
 void manifest_serve_at(struct manifest *m, const char *host, uint16_t port, const char *ca_pem)
 {
     for (size_t i = 0; i < m->backend_count; i++) {

@@ -175,6 +175,9 @@ must_use int manifest_load(const char *dir, const char *file, const char *target
  * are paths on it. `ca_pem`: it speaks TLS, with a certificate for localhost from this authority;
  * NULL: plain HTTP. Until then they point to port 0, where nothing answers. */
 void manifest_serve_at(struct manifest *m, const char *host, uint16_t port, const char *ca_pem);
+/* Let EDGECTL_BACKEND_<NAME> win over backends' URLs, as it does by itself where the target is
+ * local: for a manifest that is not shared yet. -ERR_MANIFEST for a variable that is no URL. */
+must_use int manifest_override_backends(struct manifest *m, struct err *err);
 /* For a bare module: no bindings, every host allowed as a dynamic backend. */
 struct manifest *manifest_for_module(const char *module_path);
 struct manifest *manifest_ref(struct manifest *m);

@@ -27,20 +27,21 @@ node_bundle() {
 # Run a stand-in of dev/ ($1) over a folder and further arguments: $url, ./log.
 stand_in() {
     node24
-    rm -f port
-    "$node" "$hosts/dev/$1.js" "${@:2}" >>log 2>&1 3>port &
+    touch log
+    listening=$(grep -c '"event":"listen"' log) || :
+    "$node" "$hosts/dev/$1.js" "${@:2}" >>log 2>&1 3>&- &
     local pid=$!
     pids+=("$pid")
-    wait_for 60 answers_or_gone "$pid"
-    [ -s port ] || {
+    wait_for 60 listens_or_gone "$pid"
+    url=http://127.0.0.1:$(sed -n 's/^{"event":"listen".*"port":\([0-9]*\)}$/\1/p' log | tail -n 1)
+    kill -0 "$pid" || {
         cat log
         return 1
     }
-    url=http://127.0.0.1:$(cat port)
 }
 
-answers_or_gone() {
-    [ -s port ] || ! kill -0 "$1" 2>/dev/null
+listens_or_gone() {
+    [ "$(grep -c '"event":"listen"' log)" -gt "$listening" ] || ! kill -0 "$1" 2>/dev/null
 }
 
 # The Build Output of a bundle at ./out, of $module and the members of bindings.js ($1).
@@ -53,7 +54,7 @@ vercel_output() {
 
 # Head and body of the answer to PATH ($1), with curl's options.
 ask() {
-    curl -s -m 30 -D head -o body "$url$@"
+    curl -s -m 30 -H expect: -D head -o body "$url$@"
 }
 
 # The status of the answer to PATH ($1) is $2.

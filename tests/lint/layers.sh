@@ -10,7 +10,7 @@ layers='0 base rust
 2 net store vcs wasm xml
 3 manifest template
 4 world build bundle
-5 guest provider
+5 guest provider runtime
 6 serve rollout
 9 cmd'
 

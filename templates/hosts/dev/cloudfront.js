@@ -3,7 +3,7 @@
 //
 //   node cloudfront.js FOLDER [PHASE] [no-body]
 //
-// FOLDER is the unpacked zip; PHASE is viewer-request or origin-request (the default); no-body leaves
+// FOLDER is the unpacked zip; PHASE (or EDGECTL_CLOUDFRONT_EVENT) an event; no-body leaves
 // out IncludeBody. Each request becomes an event, and what the function makes of it is held against
 // CloudFront's rules (the Developer Guide's "Restrictions on edge functions", "Quotas" and "Lambda@Edge
 // event structure"): what breaks one gets the status that CloudFront gives. On stderr stands why.
@@ -12,9 +12,10 @@ import { STATUS_CODES } from "node:http";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { bodyOf, clientOf, listen } from "./listen.js";
+import { bodyOf, clientOf, listen, refuse } from "./listen.js";
+import { useLocalStores } from "./node_stores.js";
 
-const [, , folder, phase = "origin-request", withBody] = process.argv;
+const [, , folder, phase = process.env.EDGECTL_CLOUDFRONT_EVENT ?? "origin-request", withBody] = process.argv;
 const PHASES = ["viewer-request", "viewer-response", "origin-request", "origin-response"];
 if (!PHASES.includes(phase))
     throw new Error(`no such event: ${phase}`);
@@ -38,7 +39,8 @@ const DISALLOWED = new RegExp("^(connection|expect|keep-alive|proxy-authenticate
 
 process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ??= "128";
 process.env.AWS_REGION ??= "us-east-1";
-const { handler } = await import(pathToFileURL(path.join(folder, "lambda/index.js")));
+useLocalStores(path.join(folder, "bindings.js"));
+const { handler } = await import(pathToFileURL(path.join(folder, "lambda/index.js"))).catch(refuse);
 
 class Violation extends Error {}
 
@@ -48,7 +50,7 @@ function invalid(why) {
 
 // --- the event ---
 
-function headersOf(request, client) {
+function headersOf(request, { client, scheme }) {
     const headers = {};
     const add = (key, value) => (headers[key.toLowerCase()] ??= []).push({ key, value });
     for (let i = 0; i < request.rawHeaders.length; i += 2)
@@ -56,12 +58,13 @@ function headersOf(request, client) {
             add(request.rawHeaders[i], Buffer.from(request.rawHeaders[i + 1], "latin1").toString());
     if (!viewer) {
         add("X-Forwarded-For", client);
+        add("CloudFront-Forwarded-Proto", scheme); // as with the managed policy AllViewerAndCloudFrontHeaders
         add("Via", `${request.httpVersion} d111111abcdef8.cloudfront.net (CloudFront)`);
     }
     return headers;
 }
 
-function eventOf(request, client, body) {
+function eventOf(request, from, body) {
     const mark = request.url.indexOf("?");
     const cf = {
         config: {
@@ -69,7 +72,7 @@ function eventOf(request, client, body) {
             eventType: phase, requestId: randomUUID(),
         },
         request: {
-            clientIp: client, method: request.method, headers: headersOf(request, client),
+            clientIp: from.client, method: request.method, headers: headersOf(request, from),
             uri: mark < 0 ? request.url : request.url.slice(0, mark),
             querystring: mark < 0 ? "" : request.url.slice(mark + 1),
         },
@@ -167,13 +170,13 @@ async function call(event) {
 }
 
 listen(async (request, response) => {
-    const { client } = clientOf(request);
+    const from = clientOf(request);
     const body = await bodyOf(request);
     if (Buffer.byteLength(request.url) > URL_MAX)
         return fail(response, 414, "Error", "the URL is too long");
     if (body.length && /^(GET|HEAD|OPTIONS|TRACE)$/.test(request.method))
         return fail(response, 403, "Error", `${request.method} with a body`);
-    const event = eventOf(request, client, body);
+    const event = eventOf(request, from, body);
     let result;
     try {
         result = await call(event);

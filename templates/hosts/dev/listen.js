@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The front of a platform's stand-in on this machine: not part of any bundle. Serves on a free port of
-// the loopback address, which it writes to file descriptor 3.
-import { closeSync, writeSync } from "node:fs";
+// the loopback address, and says so in a line on stdout, in the words of workerd's --control-fd.
 import http from "node:http";
 import process from "node:process";
 
 // `edgectl dev` stands in front, and says who its client is.
 const CLIENT = "x-edgectl-dev-client", SCHEME = "x-edgectl-dev-scheme";
+
+// End, with the reason in one line.
+export function refuse(error) {
+    process.stderr.write(`edgectl :: ${error?.message ?? error}\n`);
+    process.exit(1);
+}
 
 // What is known of a request's client; the headers that say it are taken away.
 export function clientOf(request) {
@@ -40,7 +45,11 @@ export function listen(serve) {
         });
     });
     server.listen(Number(process.env.PORT) || 0, "127.0.0.1", () => {
-        writeSync(3, `${server.address().port}\n`);
-        closeSync(3);
+        const { port } = server.address();
+        process.stdout.write(`${JSON.stringify({ event: "listen", socket: "http", port })}\n`);
+    });
+    process.on("SIGTERM", () => {
+        server.close(() => process.exit(0)); // what is under way ends well
+        server.closeIdleConnections();
     });
 }

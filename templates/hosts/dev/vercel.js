@@ -10,7 +10,8 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { clientOf, listen } from "./listen.js";
+import { clientOf, listen, refuse } from "./listen.js";
+import { useLocalStores } from "./node_stores.js";
 
 const [, , folder] = process.argv;
 const config = JSON.parse(readFileSync(path.join(folder, "config.json"), "utf8"));
@@ -28,6 +29,7 @@ async function load(name) {
     if (major !== process.versions.node.split(".")[0])
         throw new Error(`function ${name} is for ${settings.runtime}, this is Node ${process.versions.node}`);
     process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ??= String(settings.memory);
+    useLocalStores(path.join(home, "bindings.js"));
     const { default: handler } = await import(pathToFileURL(path.join(home, settings.handler)));
     if (typeof handler !== "function")
         throw new Error(`function ${name}: ${settings.handler} has no default export that is a function`);
@@ -71,7 +73,7 @@ const TYPES = { ".css": "text/css", ".html": "text/html", ".js": "text/javascrip
 // Started before the first request, so that a fault of the bundle is told at once.
 for (const { dest } of config.routes)
     if (dest)
-        await functionOf(dest.replace(/^\//, ""));
+        await functionOf(dest.replace(/^\//, "")).catch(refuse);
 
 listen(async (request, response) => {
     const { client, scheme } = clientOf(request);
