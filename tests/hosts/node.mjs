@@ -117,15 +117,16 @@ const cases = {
         for (let i = 0; i < 25; i++)
             await kv.put(`p/${String(i).padStart(2, "0")}`, bytes("x"), i === 3 ? { expires: Date.now() - 1000 } : { ttl: 60 });
         const keys = [];
-        for (let after, more = true; more; after = keys.at(-1)) {
-            const page = await kv.list({ prefix: "p/", after, limit: 10 });
+        let cursor;
+        do {
+            const page = await kv.list({ prefix: "p/", cursor, limit: 10 });
             assert.ok(page.keys.length <= 10);
             keys.push(...page.keys);
-            more = page.more;
-        }
+            cursor = page.cursor;
+        } while (cursor !== undefined);
         assert.deepEqual(keys, Array.from({ length: 25 }, (_, i) => `p/${String(i).padStart(2, "0")}`).filter((k) => k !== "p/03"));
         assert.deepEqual((await kv.list({ limit: 100 })).keys.slice(0, 3), ["", "bin\u00e9", "fresh"]);
-        assert.deepEqual(await kv.list({ prefix: "nothing", limit: 5 }), { keys: [], more: false });
+        assert.deepEqual(await kv.list({ prefix: "nothing", limit: 5 }), { keys: [], cursor: undefined });
         await assert.rejects(upstash("STORE", url, () => "wrong").get("k"), /answers 401: Unauthorized/);
     },
 

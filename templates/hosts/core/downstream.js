@@ -17,6 +17,11 @@ const giveKnown = (g, v, ...out) => (v === undefined ? NONE : giveText(g, typeof
 
 const fromTls = (name) => (g, ...out) => giveKnown(g, g.request.tls?.[name], ...out);
 
+// The Go SDK asks these of every https request, and ends the guest when there is no answer: what the
+// platform does not know is empty then.
+const secure = (g) => g.request.url.startsWith("https:");
+const ofTls = (name) => (g, ...out) => giveKnown(g, g.request.tls?.[name] ?? (secure(g) ? "" : undefined), ...out);
+
 // Bots: from request headers that a tester sends.
 const BOT_KINDS = `none suspected accessibility ai-crawler ai-fetcher content-fetcher monitoring-site-tools
     online-marketing page-preview platform-integration research search-engine-crawler
@@ -43,16 +48,16 @@ const both = {
     downstream_client_oh_fingerprint: unknown,
     downstream_client_request_id: (g, ...out) => giveText(g, "00000000" + g.number.toString(16).padStart(24, "0"), ...out),
     downstream_client_ddos_detected: (g, out) => give32(g, out, 0),
-    downstream_tls_cipher_openssl_name: fromTls("cipher"),
-    downstream_tls_protocol: fromTls("protocol"),
-    downstream_tls_client_hello: fromTls("clientHello"),
+    downstream_tls_cipher_openssl_name: ofTls("cipher"),
+    downstream_tls_protocol: ofTls("protocol"),
+    downstream_tls_client_hello: ofTls("clientHello"),
     downstream_tls_raw_client_certificate: fromTls("clientCert"),
     downstream_tls_client_cert_verify_result(g, out) {
         const v = g.request.tls?.verifyResult;
         return v === undefined ? NONE : give32(g, out, v);
     },
     downstream_tls_ja3_md5(g, buf, out) {
-        const v = g.request.tls?.ja3;
+        const v = g.request.tls?.ja3 ?? (secure(g) ? new Uint8Array(0) : undefined);
         return v === undefined ? NONE : giveAddress(g, v, buf, out);
     },
     downstream_tls_ja4: fromTls("ja4"),

@@ -69,6 +69,7 @@ function refusal(status, why) {
     };
 }
 
+// Undefined if there is more than `limit`; throws if it breaks off.
 async function allOf(body, limit) {
     if (body === null || body instanceof Uint8Array)
         return Buffer.from(body ?? []);
@@ -107,7 +108,12 @@ export async function toEvent(answer, eventType, method, dropped) {
         size += name.length + value.length + 4;
         (headers[name] ??= []).push({ key: name, value: Buffer.from(value, "latin1").toString("utf8") });
     }
-    const bytes = method === "HEAD" ? Buffer.alloc(0) : await allOf(answer.body, limit);
+    let bytes;
+    try {
+        bytes = method === "HEAD" ? Buffer.alloc(0) : await allOf(answer.body, limit);
+    } catch {
+        return toEvent(refusal(502, "The app broke off its answer"), eventType, method, dropped);
+    }
     const body = bytes && bodyOf(bytes);
     size += body?.body === undefined ? 0 : Buffer.byteLength(body.body);
     if (!body || size > limit)

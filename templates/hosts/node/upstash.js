@@ -68,7 +68,7 @@ export function upstash(store, url, token) {
     async function get(key) {
         const { result, code } = await ask("", ["HMGET", hash(key), "v", "e", "m", "g"]);
         if (code)
-            throw new Error("the KV store takes no more requests");
+            return code;
         if (result[0] === null)
             return null;
         const [v, e, m, g] = result.map((one) => Buffer.from(one ?? "", "base64"));
@@ -93,6 +93,8 @@ export function upstash(store, url, token) {
     async function join(key, bytes, options) {
         for (let i = 0; i < TRIES; i++) {
             const old = await get(key);
+            if (typeof old === "number")
+                return old;
             if (old && options.generation !== undefined && old.generation !== options.generation)
                 return PRECONDITION;
             const parts = options.mode === APPEND ? [old?.value ?? "", bytes] : [bytes, old?.value ?? ""];
@@ -116,19 +118,23 @@ export function upstash(store, url, token) {
             return code ?? (Number(result[0]) > 0 ? DONE : NOT_FOUND);
         },
         // Entries that have expired are in the set still; they are left out.
-        async list({ prefix = "", after, limit }) {
+        async list({ prefix = "", cursor, limit }) {
             const keys = [];
-            let from = after !== undefined && after >= prefix ? `(${after}` : `[${prefix}`;
+            let from = cursor !== undefined && cursor >= prefix ? `(${cursor}` : `[${prefix}`;
             for (;;) {
                 const want = limit - keys.length + 1;
-                const { result } = await ask("", ["ZRANGE", set, from, "+", "BYLEX", "LIMIT", "0", String(want)]);
-                const found = (result ?? []).map((one) => Buffer.from(one, "base64").toString());
+                const { result, code } =
+                    await ask("", ["ZRANGE", set, from, "+", "BYLEX", "LIMIT", "0", String(want)]);
+                if (code)
+                    return code;
+                const found = result.map((one) => Buffer.from(one, "base64").toString());
                 const ours = found.filter((key) => key.startsWith(prefix));
                 const there = ours.length
-                    ? (await ask("/pipeline", ours.map((key) => ["EXISTS", hash(key)]))).result : [];
+                    ? (await ask("/pipeline", ours.map((key) => ["EXISTS", hash(key)]))).result ?? [] : [];
                 keys.push(...ours.filter((_, i) => Number(there[i]) > 0));
-                if (found.length < want || ours.length < found.length || keys.length > limit)
-                    return { keys: keys.slice(0, limit), more: keys.length > limit };
+                const last = keys.length > limit ? keys[limit - 1] : undefined;
+                if (found.length < want || ours.length < found.length || last !== undefined)
+                    return { keys: keys.slice(0, limit), cursor: last };
                 from = `(${found.at(-1)}`;
             }
         },

@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Apps as Lambda@Edge functions: bundles in Node 24, behind what stands in for CloudFront.
+load ../lib
+load peers
+load bundle
+
+setup() {
+    scratch
+    pids=()
+}
+
+teardown() {
+    stop_peers
+}
+
+@test "an app answers on origin-request and viewer-request" {
+    guest c/arm
+    node_bundle app 'config: { arm: { values: { name: "lambda" } } }'
+    for phase in origin-request viewer-request; do
+        stand_in cloudfront app "$phase"
+        gives '/p?q=1' 200 -X PUT -d 'the body' -H 'x-two: 1' -H 'x-two: 2' -H $'x-latin: h\xc3\xa9'
+        expect_in "$(cat body)" 'PUT /p?q=1'
+        expect_in "$(cat body)" $'x-two: 1\nx-two: 2\n'
+        expect_in "$(cat body)" $'x-latin: h\xc3\xa9\n'
+        expect_in "$(cat body)" $'arm: lambda\n\nthe body'
+        grep -q '^set-cookie: app=1' head
+        gives / 200 --head
+    done
+}
+
+@test "an app on another event is refused with the reason" {
+    guest c/hello
+    node_bundle app ''
+    stand_in cloudfront app origin-response
+    gives / 503
+    grep -q 'an app runs on viewer-request or origin-request, not on origin-response' log
+}
+
+@test "headers that CloudFront does not take are left out, and that is said once" {
+    guest c/headers
+    node_bundle app ''
+    stand_in cloudfront app
+    gives '/?connection=close&via=x&x-edge-a=1&x-kept=yes' 200
+    grep -q '^x-kept: yes' head
+    ! grep -q '^via\|^x-edge' head
+    gives '/?connection=close' 200
+    [ "$(grep -c 'header connection of the app' log)" = 1 ]
+}
+
+@test "an answer beyond CloudFront's limit, and a body that it cuts, are told apart from the app's errors" {
+    guest c/arm
+    node_bundle app ''
+    head -c 600000 /dev/zero | tr '\0' x >half
+    head -c 2000000 /dev/zero | tr '\0' x >large
+    stand_in cloudfront app viewer-request
+    gives / 413 --data-binary @half
+    expect_in "$(cat body)" 'CloudFront passes on 40960 bytes'
+    head -c 40000 /dev/zero | tr '\0' x >near
+    gives / 502 --data-binary @near -H "x-more: $(head -c 2000 /dev/zero | tr '\0' y)"
+    expect_in "$(cat body)" 'larger than the 40960 bytes'
+    grep -q '^x-edgectl-error: cloudfront' head
+    stand_in cloudfront app origin-request
+    gives / 200 --data-binary @half
+    gives / 413 --data-binary @large
+    stand_in cloudfront app origin-request no-body
+    gives / 500 -d body
+    expect_in "$(cat body)" 'IncludeBody'
+}
+
+@test "bodies of bytes" {
+    guest c/origin
+    node_bundle app ''
+    stand_in cloudfront app
+    head -c 100000 /dev/urandom >bytes
+    ask /echo --data-binary @bytes
+    tail -c 100000 body | cmp - bytes
+}
+
+@test "KV in Redis, its token and secrets from the Systems Manager, a backend" {
+    guest rust/app
+    upstash
+    "$TEST_TOOLS/bad_backend" >bad 2>&1 3>&- &
+    pids+=($!)
+    wait_for 10 test -s bad
+    ssm /edgectl/app/secrets/token=s3cret /edgectl/app/kv/token=t0ken
+    node_bundle app "backends: { origin: { url: \"http://127.0.0.1:$(cat bad)\" }, refused: { url: \"http://127.0.0.1:9\" } },
+        kv: { store: { binding: \"KV_STORE\", id: \"$upstash\", token: \"/edgectl/app/kv/token\" } },
+        secrets: { secrets: { token: \"/edgectl/app/secrets/token\" } },
+        config: { settings: { values: { plain: \"value\" } } }, geo: [[\"203.0.113.0/24\", { city: \"Probe\" }]]"
+    stand_in cloudfront app
+    says /kv $'add: true\none: first and more\ntwo: second about\nlist: ["rust/one"] more: true\ngone: true'
+    says /stores 'value s3cret true'
+    says /error $'ConnectionRefused\nDestinationNotFound'
+    says /proxy good
+}
+
+@test "two versions in one function, by the router's label" {
+    guest c/arm
+    node_bundle app 'config: { arm: { values: { name: "stable" } } }'
+    mkdir app/canary
+    cp app/app.wasm app/canary
+    echo 'export default { config: { arm: { values: { name: "canary" } } } };' >app/canary/bindings.js
+    echo 'export default { r42: "canary/" };' >app/versions.js
+    stand_in cloudfront app
+    says / 'arm: stable'
+    says / 'arm: canary' -H 'x-edgectl-version: r42'
+    says / 'arm: stable' -H 'x-edgectl-version: r41'
+    says / 'arm: stable' -H 'x-edgectl-version: __proto__'
+    grep -q 'edgectl :: {"request":".*","version":"r42","status":200}' log
+}
+
+@test "files of the app are answered without it" {
+    guest c/arm
+    node_bundle app 'assets: { "/a/x.txt": { part: "assets/a/x.txt", type: "text/plain", etag: "\"e\"", size: 4 },
+        "/d/index.html": { part: "assets/d/index.html", type: "text/html", etag: "\"f\"", size: 4 } }'
+    mkdir -p app/assets/a app/assets/d
+    echo txt >app/assets/a/x.txt
+    echo dir >app/assets/d/index.html
+    stand_in cloudfront app
+    says /a/x.txt txt
+    grep -q '^content-type: text/plain' head
+    says /d/ dir
+    gives /a/x.txt 304 -H 'if-none-match: "e"'
+    says /a/x.txt 'arm: ' -X POST
+    says /a/../bindings.js 'arm: ' --path-as-is
+}
