@@ -4,6 +4,7 @@ import module from "../app.wasm";
 import app from "../bindings.js";
 import { createHost } from "../core/host.js";
 import { asset } from "./assets.js";
+import { toHeaders } from "./headers.js";
 import { ClientRequest } from "./request.js";
 import { kvStore } from "./kv.js";
 import { send } from "./send.js";
@@ -65,12 +66,12 @@ function respond(answer, request, env) {
     } else if (body instanceof ReadableStream && length !== undefined && body !== request.body) {
         body = framed(body, length);
     } else if (body === null && length === 0) {
-        body = "";
+        body = new Uint8Array(0); // text would get a content-type
     }
     const version = env.EDGECTL_VERSION?.id;
     if (version)
         headers = [...headers, ["x-edgectl-version", version]];
-    return new Response(body, { status, headers, encodeBody: encoded ? "manual" : "automatic" });
+    return new Response(body, { status, headers: toHeaders(headers), encodeBody: encoded ? "manual" : "automatic" });
 }
 
 export default {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a Worker knows of its client. Everything is asked for late: most guests want little of it.
+import { fromHeaders } from "./headers.js";
 
 const VERSIONS = { "HTTP/1.0": 10, "HTTP/2": 20, "HTTP/3": 30 };
 // Names of TLS 1.3 suites here, and OpenSSL's.
@@ -47,7 +48,7 @@ export class ClientRequest {
     }
 
     headers() {
-        return [...this.request.headers];
+        return fromHeaders(this.request.headers);
     }
 
     get body() {

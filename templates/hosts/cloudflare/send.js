@@ -5,6 +5,7 @@
 import { origin } from "../core/backend.js";
 import { Unsupported } from "../core/memory.js";
 import { SendError, TAG } from "../core/send.js";
+import { fromHeaders, toHeaders } from "./headers.js";
 
 const CAUSES = [
     [/refused/i, TAG.connectionRefused, "connection refused"],
@@ -38,7 +39,7 @@ export async function send(call) {
         throw new Unsupported();
     if (b.overrideHost && b.overrideHost !== origin(b))
         throw new Unsupported();
-    const headers = new Headers(call.headers);
+    const headers = new Headers(toHeaders(call.headers));
     let r;
     try {
         r = await fetch(call.url, {
@@ -47,5 +48,5 @@ export async function send(call) {
     } catch (e) {
         throw failureOf(e);
     }
-    return { status: r.status, headers: [...r.headers], body: r.body, version: 11 };
+    return { status: r.status, headers: fromHeaders(r.headers), body: r.body, version: 11 };
 }

@@ -17,8 +17,8 @@ const giveKnown = (g, v, ...out) => (v === undefined ? NONE : giveText(g, typeof
 
 const fromTls = (name) => (g, ...out) => giveKnown(g, g.request.tls?.[name], ...out);
 
-// The Go SDK asks these of every https request, and ends the guest when there is no answer: what the
-// platform does not know is empty then.
+// The Go SDK asks these of every https request, and ends the guest when there is no answer; the Rust SDK
+// ends it when the JA3 has not 16 bytes. So what the platform does not know is empty then, or zeros.
 const secure = (g) => g.request.url.startsWith("https:");
 const ofTls = (name) => (g, ...out) => giveKnown(g, g.request.tls?.[name] ?? (secure(g) ? "" : undefined), ...out);
 
@@ -57,7 +57,7 @@ const both = {
         return v === undefined ? NONE : give32(g, out, v);
     },
     downstream_tls_ja3_md5(g, buf, out) {
-        const v = g.request.tls?.ja3 ?? (secure(g) ? new Uint8Array(0) : undefined);
+        const v = g.request.tls?.ja3 ?? (secure(g) ? new Uint8Array(16) : undefined);
         return v === undefined ? NONE : giveAddress(g, v, buf, out);
     },
     downstream_tls_ja4: fromTls("ja4"),
