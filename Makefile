@@ -11,7 +11,7 @@ JOBS ?= $(shell nproc)
 T ?= 60
 
 # Goals that only start other makes, or compile nothing, must work before anything is installed.
-PLAIN_GOALS = help clean deps deps-build check check-san check-tsan check-fault demo bench fuzz \
+PLAIN_GOALS = help clean deps deps-build check check-san check-tsan check-fault demo bench fuzz conformance \
               debug asan tsan lint uninstall
 GOALS = $(or $(MAKECMDGOALS),all)
 
@@ -196,6 +196,11 @@ lint: ## check the source: layers, banned calls, sizes, licence lines
 demo: deps-build ## see it work: make an app, run it, edit it (CHECK=1: verify and leave)
 	$(MAKE) -j$(JOBS) all
 	BUILD=$(BUILD) CHECK=$(CHECK) tests/demo/run
+
+conformance: deps ## run the guests on every host, and write README's table of what works where
+	$(MAKE) -j$(JOBS) all
+	EDGECTL=$(abspath $(BUILD))/edgectl tests/conformance/run --write
+	tests/conformance/table write
 
 bench: deps ## measure against peers, on this machine
 	.ci/deps bench
