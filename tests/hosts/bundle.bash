@@ -71,3 +71,22 @@ says() {
     ask "$1" "${@:3}"
     expect_in "$(cat body)" "$2"
 }
+
+# The entries of probe.yaml, in the store at $upstash, as whoever deploys puts them there.
+seed_kv() {
+    "$node" --input-type=module -e "
+        const { upstash } = await import('$hosts/node/upstash.js');
+        const kv = upstash('KV_STORE', '$upstash', () => 't0ken');
+        await kv.put('seeded', Buffer.from('text'));
+        await kv.put('with-meta', Buffer.from('seeded value'), { metadata: 'about it' });"
+}
+
+# The guest c/stores finds all as on this machine, but for the place that loopback addresses have here.
+stores_but_loopback() {
+    ask / -H 'fastly-key: made-up-key' -H 'x-fastly-bot-analyzed: 1' -H 'x-fastly-bot-name: probe-bot'
+    grep '^not ok' body | grep -v 'San Francisco' >wrong || :
+    [ ! -s wrong ] && grep -q '^1\.\.' body || {
+        cat wrong head log
+        return 1
+    }
+}

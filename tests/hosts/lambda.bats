@@ -95,6 +95,25 @@ teardown() {
     says /proxy good
 }
 
+@test "what edgectl bundle makes: every hostcall of the stores, over Redis and the Systems Manager" {
+    guest c/stores
+    upstash
+    cp "$module" app.wasm
+    cp "$BATS_TEST_DIRNAME/../serve/probe.yaml" edge.yaml
+    cat >>edge.yaml <<END
+build: { artifact: app.wasm }
+targets: { production: { provider: aws, kv: { store: "$upstash", empty: "$upstash" } } }
+END
+    edgectl bundle --target production --out app.zip
+    expect_status 0
+    python3 -m zipfile -e app.zip app
+    parameter=$(grep -oE '/edgectl/probe/secrets/token/[0-9a-f]+' app/bindings.js)
+    ssm "$parameter=s3cret" /edgectl/probe/kv/store/token=t0ken /edgectl/probe/kv/empty/token=t0ken
+    seed_kv
+    stand_in cloudfront app
+    stores_but_loopback
+}
+
 @test "two versions in one function, by the router's label" {
     guest c/arm
     node_bundle app 'config: { arm: { values: { name: "stable" } } }'

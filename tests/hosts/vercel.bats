@@ -81,6 +81,23 @@ teardown() {
     says /error $'ConnectionRefused\nDestinationNotFound'
 }
 
+@test "what edgectl bundle makes: every hostcall of the stores, over Redis and the environment" {
+    guest c/stores
+    upstash
+    cp "$module" app.wasm
+    cp "$BATS_TEST_DIRNAME/../serve/probe.yaml" edge.yaml
+    cat >>edge.yaml <<END
+build: { artifact: app.wasm }
+targets: { production: { provider: vercel, kv: { store: "$upstash", empty: "$upstash" } } }
+END
+    edgectl bundle --target production --out out
+    expect_status 0
+    export KV_STORE_TOKEN=t0ken KV_EMPTY_TOKEN=t0ken SECRET_TOKEN=s3cret
+    seed_kv
+    stand_in vercel out
+    stores_but_loopback
+}
+
 @test "Node 22, which has no JSPI, is refused with the reason" {
     guest c/hello
     vercel_output ''
