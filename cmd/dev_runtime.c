@@ -11,7 +11,7 @@
 #include "cmd/bundle_input.h"
 
 enum { STORES_AT_ONCE = DEV_RUNTIME_INSTANCES - 1 };
-static const int64_t STORES_WALL_NS = 60000000000;
+static const int64_t STORES_WALL_NS = 60000000000, STEADY_NS = 1000000000;
 
 /* One start of a version: bundled on a thread, then started, then fronted on a thread. */
 struct attempt {
@@ -21,6 +21,7 @@ struct attempt {
     char *dir;
     struct runtime *runtime;
     uint16_t port;
+    int64_t ready_ns;
     struct guest_app *stores, *front;
     int r;
     struct err err;
@@ -161,7 +162,10 @@ static void fronted(uv_work_t *work, int status)
     (void)status;
     struct attempt *a = container_of(work, struct attempt, work);
     struct dev_runtime *d = a->owner;
-    if (a->r == 0 && !d->stopping) {
+    if (a->r == 0 && d->stopping)
+        a->r = err_set(&a->err, ERR_INTERRUPTED, "stopped");
+    if (a->r == 0) {
+        a->ready_ns = clock_mono_ns();
         attempt_free(d->leaving);
         d->leaving = d->current;
         d->current = a;
@@ -203,8 +207,11 @@ static void on_end(void *env, const struct err *err)
         a->err = *err;
         over(a);
     } else {
-        /* The one that serves: until the next build its requests are answered with a 502. */
+        /* The one that serves. A platform starts another then; one that falls at once stays down
+         * until the next build, and requests are answered with a 502. */
         dev_log_error(d->o.log, err);
+        if (a == d->current && clock_mono_ns() - a->ready_ns > STEADY_NS)
+            dev_runtime_renew(d);
     }
 }
 

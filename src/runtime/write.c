@@ -82,13 +82,38 @@ static char *settings(const struct bundle *b, const struct runtime_stores *store
 
 /* --- workerd --- */
 
-/* A module of the Worker, by its file below the config. */
-static void add_module(struct buf *to, const char *name)
+/* As a string of the configuration. */
+static void add_text(struct buf *to, const char *text)
 {
-    const char *dot = strrchr(name, '.');
-    bool wasm = dot && strcmp(dot, ".wasm") == 0, script = dot && strcmp(dot, ".js") == 0;
-    buf_printf(to, "    (name = \"%s\", %s = embed \"%s\"),\n", name,
-               wasm ? "wasm" : script ? "esModule" : "data", name);
+    buf_add_char(to, '"');
+    for (const char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c < ' ' || c == '"' || c == '\\')
+            buf_printf(to, "\\x%02x", c);
+        else
+            buf_add_char(to, *p);
+    }
+    buf_add_char(to, '"');
+}
+
+/* What kind of module the upload's media type makes of a part. */
+static const char *kind_of(const char *type)
+{
+    if (strcmp(type, "application/javascript+module") == 0)
+        return "esModule";
+    if (strcmp(type, "application/wasm") == 0)
+        return "wasm";
+    return strcmp(type, "text/plain") == 0 ? "text" : "data";
+}
+
+/* A module of the Worker, by its file below the config. */
+static void add_module(struct buf *to, const char *name, const char *kind)
+{
+    buf_add_str(to, "    (name = ");
+    add_text(to, name);
+    buf_printf(to, ", %s = embed ", kind);
+    add_text(to, name);
+    buf_add_str(to, "),\n");
 }
 
 static const char *date_of(const json_t *metadata)
@@ -126,11 +151,11 @@ static int put_workerd(const struct bundle *b, const char *dir, const char *json
                     ");\n"
                     "const app :Workerd.Worker = (\n"
                     "  modules = [\n");
-    add_module(&c, "dev/worker.js");
-    add_module(&c, "dev/stores.js");
-    add_module(&c, "dev/settings.js");
+    add_module(&c, "dev/worker.js", "esModule");
+    add_module(&c, "dev/stores.js", "esModule");
+    add_module(&c, "dev/settings.js", "esModule");
     for (size_t i = 0; i < b->part_count; i++)
-        add_module(&c, b->parts[i].name);
+        add_module(&c, b->parts[i].name, kind_of(b->parts[i].type));
     buf_printf(&c, "  ],\n  compatibilityDate = \"%s\",\n", date_of(metadata));
     add_flags(&c, metadata);
     buf_add_str(&c, ");\n");

@@ -96,6 +96,28 @@ says() {
     done
 }
 
+@test "a runtime that falls is started again" {
+    runtime c/hello workerd
+    # It must have stood for a second: one that falls at once would fall again and again.
+    wait_for 10 bash -c "[ \$((\$(date +%s%N) - \$(stat -c %.9Y ready | tr -d .))) -gt 1100000000 ]"
+    kill -KILL "$(cut -d' ' -f1 <"/proc/$dev/task/$dev/children")"
+    wait_for 30 grep -q 'workerd was ended by signal 9' log
+    wait_for 30 says / Hello
+}
+
+@test "files of the app are answered, whatever they are called" {
+    mkdir public
+    echo 'let x;' >'public/a "b".js'
+    echo 'static: { /s: public }' >>edge.yaml
+    for where in workerd node 'node --target edge'; do
+        # shellcheck disable=SC2086
+        runtime c/hello $where
+        says '/s/a%20%22b%22.js' 'let x;'
+        says /s/none Hello
+        stop_dev
+    done
+}
+
 @test "the child ends with edgectl, however that ends" {
     runtime c/hello workerd
     child=$(cut -d' ' -f1 <"/proc/$dev/task/$dev/children")
