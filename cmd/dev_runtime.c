@@ -133,6 +133,12 @@ static int front_manifest(const struct attempt *a, struct manifest **ret, struct
 
 /* --- an attempt, step by step --- */
 
+static void on_thread(struct attempt *a, uv_work_cb work, uv_after_work_cb done)
+{
+    if (uv_queue_work(loop_uv(a->owner->o.loop), &a->work, work, done) != 0)
+        abort(); /* only for a bad argument */
+}
+
 static void begin(struct dev_runtime *d);
 
 /* What is left of it now serves, or is gone. */
@@ -157,13 +163,20 @@ static void on_line(void *env, const char *line, size_t len)
     dev_log_app_line(a->owner->o.log, line, len);
 }
 
-static void fronted(uv_work_t *work, int status)
+/* Of a step that has ended; it has failed if all is to stop. */
+static struct attempt *after(uv_work_t *work, int status)
 {
     (void)status;
     struct attempt *a = container_of(work, struct attempt, work);
-    struct dev_runtime *d = a->owner;
-    if (a->r == 0 && d->stopping)
+    if (a->r == 0 && a->owner->stopping)
         a->r = err_set(&a->err, ERR_INTERRUPTED, "stopped");
+    return a;
+}
+
+static void fronted(uv_work_t *work, int status)
+{
+    struct attempt *a = after(work, status);
+    struct dev_runtime *d = a->owner;
     if (a->r == 0) {
         a->ready_ns = clock_mono_ns();
         attempt_free(d->leaving);
@@ -191,8 +204,7 @@ static void on_ready(void *env, uint16_t port)
 {
     struct attempt *a = env;
     a->port = port;
-    if (uv_queue_work(loop_uv(a->owner->o.loop), &a->work, front, fronted) != 0)
-        abort(); /* only for a bad argument */
+    on_thread(a, front, fronted);
 }
 
 static void on_end(void *env, const struct err *err)
@@ -217,11 +229,8 @@ static void on_end(void *env, const struct err *err)
 
 static void bundled(uv_work_t *work, int status)
 {
-    (void)status;
-    struct attempt *a = container_of(work, struct attempt, work);
+    struct attempt *a = after(work, status);
     struct dev_runtime *d = a->owner;
-    if (a->r == 0 && d->stopping)
-        a->r = err_set(&a->err, ERR_INTERRUPTED, "stopped");
     if (a->r == 0) {
         server_set_app(d->stores, TAKE(a->stores));
         a->r = runtime_start(d->o.loop, &(struct runtime_options){
@@ -263,8 +272,7 @@ static void begin(struct dev_runtime *d)
     a->stores_manifest = stores;
     a->dir = xasprintf("%s/runtime/%u", d->o.state_dir, d->count++ % 3);
     d->attempt = a;
-    if (uv_queue_work(loop_uv(d->o.loop), &a->work, bundle, bundled) != 0)
-        abort(); /* only for a bad argument */
+    on_thread(a, bundle, bundled);
 }
 
 void dev_runtime_renew(struct dev_runtime *d)

@@ -15,6 +15,7 @@ _edgectl_takes_value() {
     dev:--state) kind=dir ;;
     dev:--max-requests) kind=none ;;
     dev:--limits) kind=none ;;
+    dev:--runtime) kind=words words='native workerd node' ;;
     dev:--workers) kind=none ;;
     serve:--addr) kind=none ;;
     serve:--ready-file) kind=file ;;
@@ -162,7 +163,7 @@ _edgectl_options() {
     build) words='--force -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     validate) words='-C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     bundle) words='--out --verify --report -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
-    dev) words='--addr --ready-file --state --max-requests --limits --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    dev) words='--addr --ready-file --state --max-requests --limits --runtime --tls --no-watch --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     serve) words='--addr --ready-file --state --max-requests --memory --tls --workers -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     deploy) words='--dry-run --no-traffic --preview --all-targets --message --probe --no-probe --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollout\ plan) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;

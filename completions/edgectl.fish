@@ -9,7 +9,7 @@ function __edgectl_words
             continue
         end
         switch $word
-            case -C --manifest --target --state -t --template --ref --subdir --from -o --out --verify --addr --ready-file --state --max-requests --limits --workers --addr --ready-file --state --max-requests --memory --workers -m --message --probe --to --svg --alpha --of --keep --older-than --confirm --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix --from --from -f --file --env --from -f --file --from --from --version --count --for
+            case -C --manifest --target --state -t --template --ref --subdir --from -o --out --verify --addr --ready-file --state --max-requests --limits --runtime --workers --addr --ready-file --state --max-requests --memory --workers -m --message --probe --to --svg --alpha --of --keep --older-than --confirm --prefix --after -n --limit --value -f --file --metadata --ttl --mode --if-generation --prefix --from --from -f --file --env --from -f --file --from --from --version --count --for
                 set skip 1
             case '-*'
             case '*'
@@ -65,6 +65,7 @@ complete -c edgectl -n '__edgectl_at any dev' -l ready-file -r -F -d 'write the 
 complete -c edgectl -n '__edgectl_at any dev' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'keep KV data, secrets and overrides here (.edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at any dev' -l max-requests -r -d 'requests served at once; the rest queue (1000)'
 complete -c edgectl -n '__edgectl_at any dev' -l limits -r -d 'hold guests to what it allows, with its own errors'
+complete -c edgectl -n '__edgectl_at any dev' -l runtime -r -a 'native workerd node' -d 'run the bundle in a platform\'s own runtime (native: this program\'s)'
 complete -c edgectl -n '__edgectl_at any dev' -l tls -d 'serve HTTPS with a certificate of the local authority'
 complete -c edgectl -n '__edgectl_at any dev' -l no-watch -d 'do not build or reload when files change'
 complete -c edgectl -n '__edgectl_at any dev' -l workers -r -d 'event loops (one per core)'

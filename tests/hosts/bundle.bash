@@ -3,6 +3,15 @@
 # For bats files that run bundles in other runtimes: `load ../lib`, `load peers`, `load bundle`.
 hosts=$BATS_TEST_DIRNAME/../../templates/hosts
 
+setup() {
+    scratch
+    pids=()
+}
+
+teardown() {
+    stop_peers
+}
+
 # The path of a test guest's module, in $module.
 guest() {
     run --separate-stderr env HOME="${TEST_HOME:-$HOME}" "$BATS_TEST_DIRNAME/../guests/build" "$1"

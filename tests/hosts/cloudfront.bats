@@ -5,15 +5,6 @@ load ../lib
 load peers
 load bundle
 
-setup() {
-    scratch
-    pids=()
-}
-
-teardown() {
-    stop_peers
-}
-
 # A function that does what is said ($1: its body), on a phase ($2).
 function_that() {
     rm -rf fn

@@ -5,15 +5,6 @@ load ../lib
 load peers
 load bundle
 
-setup() {
-    scratch
-    pids=()
-}
-
-teardown() {
-    stop_peers
-}
-
 @test "an app answers on origin-request and viewer-request" {
     guest c/arm
     node_bundle app 'config: { arm: { values: { name: "lambda" } } }'
@@ -112,6 +103,21 @@ END
     seed_kv
     stand_in cloudfront app
     stores_but_loopback
+}
+
+@test "the function answers only when the guest has ended, as Lambda stops it then" {
+    guest js/app
+    node_bundle app ''
+    cat >once.mjs <<'END'
+import { handler } from "./app/lambda/index.js";
+const request = { clientIp: "127.0.0.1", method: "GET", uri: "/late", querystring: "", headers: { host: [{ value: "h" }] } };
+const answer = await handler({ Records: [{ cf: { config: { eventType: "origin-request" }, request } }] }, {});
+process.stdout.write(`answer: ${answer.body}`);
+process.reallyExit(0);
+END
+    node24
+    run "$node" once.mjs
+    [ "$output" = $'stdout :: late\nanswer: early' ]
 }
 
 @test "two versions in one function, by the router's label" {

@@ -46,6 +46,10 @@ unit() {
     unit stale
 }
 
+@test "what CloudFront and Vercel say of a client" {
+    unit client
+}
+
 @test "TLS: the name, the authority" {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 \
         -subj /CN=backend.example -addext subjectAltName=DNS:backend.example 2>/dev/null

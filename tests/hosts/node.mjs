@@ -212,6 +212,39 @@ const cases = {
         server.close();
     },
 
+    // What the platforms say of a client, as guests know it.
+    async client() {
+        const { fromEvent } = await import(`${hosts}/lambda/event.js`);
+        const headers = Object.fromEntries(Object.entries({
+            host: "shop.example", "x-name": "h\u00e9", "cloudfront-forwarded-proto": "https",
+            "cloudfront-viewer-http-version": "3.0", "cloudfront-viewer-country": "DE",
+            "cloudfront-viewer-country-name": "Germany", "cloudfront-viewer-city": "Berlin",
+            "cloudfront-viewer-latitude": "52.5", "cloudfront-viewer-asn": "64500",
+            "cloudfront-viewer-tls": "TLSv1.3:TLS_AES_128_GCM_SHA256:sessionResumed",
+            "cloudfront-viewer-ja3-fingerprint": "e7d705a3286e19ea42f587b344ee6865",
+        }).map(([key, value]) => [key, [{ key, value }]]));
+        const { request } = fromEvent({
+            config: { eventType: "origin-request", distributionDomainName: "d1.cloudfront.net" },
+            request: { clientIp: "2001:db8::1", method: "GET", uri: "/p", querystring: "a=1", headers },
+        });
+        assert.equal(request.url, "https://shop.example/p?a=1");
+        assert.equal(request.version, 30);
+        assert.equal(request.client, "2001:db8::1");
+        assert.deepEqual(request.geo(), {
+            as_number: 64500, city: "Berlin", country_code: "DE", country_name: "Germany", latitude: 52.5,
+        });
+        assert.equal(request.tls.protocol, "TLSv1.3");
+        assert.equal(request.tls.cipher, "TLS_AES_128_GCM_SHA256");
+        assert.equal(request.tls.ja3.length, 16);
+        assert.deepEqual(request.headers().find(([n]) => n === "x-name"), ["x-name", "h\u00c3\u00a9"]);
+        const { geoOf } = await import(`${hosts}/vercel/geo.js`);
+        assert.deepEqual(geoOf({
+            "x-vercel-ip-country": "DE", "x-vercel-ip-city": "M%C3%BCnchen", "x-vercel-ip-latitude": "48.1",
+            "x-vercel-ip-longitude": "", "x-vercel-ip-country-region": "BY",
+        }), { city: "M\u00fcnchen", country_code: "DE", latitude: 48.1, region: "BY" });
+        assert.equal(geoOf({}), undefined);
+    },
+
     async tls(url, ca) {
         const backend = { ca: fs.readFileSync(ca, "utf8"), certHost: "backend.example" };
         assert.equal((await call(url, { backend })).status, 200);

@@ -5,15 +5,6 @@ load ../lib
 load peers
 load bundle
 
-setup() {
-    scratch
-    pids=()
-}
-
-teardown() {
-    stop_peers
-}
-
 @test "request and answer, as they are" {
     guest c/arm
     vercel_output 'config: { arm: { values: { name: "vercel" } } }'

@@ -16,7 +16,7 @@ function versionOf(request) {
 
 function geoOf(request) {
     const h = (name) => header(request, `cloudfront-viewer-${name}`);
-    const number = (value) => (Number.isFinite(Number(value ?? NaN)) ? Number(value) : undefined);
+    const number = (value) => (value && Number.isFinite(Number(value)) ? Number(value) : undefined);
     if (h("country") === undefined)
         return undefined;
     const record = {

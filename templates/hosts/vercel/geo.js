@@ -8,7 +8,7 @@ const text = (value) => {
         return value;
     }
 };
-const number = (value) => (value === undefined || !Number.isFinite(Number(value)) ? undefined : Number(value));
+const number = (value) => (value && Number.isFinite(Number(value)) ? Number(value) : undefined);
 
 export function geoOf(headers) {
     const h = (name) => headers[`x-vercel-ip-${name}`];
