@@ -49,12 +49,15 @@ struct listing {
     struct cli *cli;
     struct store_ref store;
     json_t *rows;
+    bool with_store;                /* say which store a key is in */
 };
 
 static bool add_row(void *env, const struct entry *e)
 {
     struct listing *l = env;
     if (!out_is_json(l->cli->out)) {
+        if (l->with_store)
+            out_printf(l->cli->out, "%s  ", l->store.name);
         out_printf(l->cli->out, e->digest ? "%s  %.16s\n" : "%s\n", e->key, e->digest);
         return true;
     }
@@ -65,13 +68,31 @@ static bool add_row(void *env, const struct entry *e)
     return true;
 }
 
+/* The name of store i of that kind in the manifest; NULL past the end. */
+static const char *declared(const struct manifest *m, enum store_kind kind, size_t i)
+{
+    switch (kind) {
+    case STORE_KV: return i < m->kv_count ? m->kv[i].name : NULL;
+    case STORE_CONFIG: return i < m->config_count ? m->configs[i].name : NULL;
+    case STORE_SECRET: return i < m->secret_count ? m->secrets[i].name : NULL;
+    }
+    return NULL;
+}
+
 int remote_list(struct cli *cli, struct store_ref store, const char *prefix, struct err *err)
 {
     cleanup(session_close) struct session s = {0};
-    struct listing l = {.cli = cli, .store = store, .rows = json_array()};
+    struct listing l = {.cli = cli, .rows = json_array(), .with_store = !store.name};
     int r = begin(cli, store, JOURNAL_READ, &s, err);
-    if (r == 0)
-        r = target_list(s.target, store, prefix, add_row, &l, err);
+    bool all = !store.name;
+    for (size_t i = 0; r == 0; i++) {
+        l.store = store;
+        if (all)
+            l.store.name = declared(s.manifest, store.kind, i);
+        if (!l.store.name || (!all && i > 0))
+            break;
+        r = target_list(s.target, l.store, prefix, add_row, &l, err);
+    }
     if (r == 0 && out_is_json(cli->out))
         out_json(cli->out, json_incref(l.rows));
     json_decref(l.rows);

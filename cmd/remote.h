@@ -10,7 +10,7 @@
 #include "crypto/secret.h"
 #include "provider/provider.h"
 
-/* Keys, one a line, or an array. */
+/* Keys, one a line, or an array; without a store's name those of all that the manifest declares. */
 must_use int remote_list(struct cli *cli, struct store_ref store, const char *prefix,
                          struct err *err);
 must_use int remote_get(struct cli *cli, struct store_ref store, const char *key,

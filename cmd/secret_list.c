@@ -34,10 +34,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     cleanup(local_state_clear) struct local_state state = {0};
     cleanup(secrets_close_p) struct secrets *secrets = NULL;
     struct listing l = {.args = args_ptr};
-    if (cli->target_given) {
-        const char *store = l.args->store ? l.args->store : "secrets";
-        return remote_list(cli, (struct store_ref){STORE_SECRET, store}, NULL, err);
-    }
+    if (cli->target_given)
+        return remote_list(cli, (struct store_ref){STORE_SECRET, l.args->store}, NULL, err);
     int r = local_state_open(cli, &state, err);
     if (r == 0)
         r = secrets_open(state.manifest, state.dir, &secrets, err);

@@ -251,6 +251,8 @@ static int open_to_write(struct journal *j, size_t good, struct err *err)
 int journal_open(const char *state_dir, const char *target, enum journal_mode mode,
                  struct journal **ret, struct err *err)
 {
+    if (!*target || *target == '.' || strchr(target, '/'))
+        return err_set(err, ERR_USAGE, "'%.100s' is no name for a target", target);
     cleanup(journal_close_p) struct journal *j = xnew(struct journal);
     cleanup(free_p) char *dir = xasprintf("%s/targets/%s", state_dir, target);
     cleanup(free_p) char *text = NULL;

@@ -463,9 +463,9 @@ const struct provider provider_local = {
     .title = "edgectl serve",
     .caps = {
         .split = SPLIT_ANY, .min_bp = 1, .max_bp = 9999, .step_bp = 1, .sticky = STICKY_CLIENT,
-        .upload_without_traffic = true, .probe = true, .versions = true, .metrics = true,
-        .latency = true, .kv = true, .config = true, .secrets = true, .logs = true, .purge = true,
-        .config_live = true, .notes = true, .cas = true,
+        .upload_without_traffic = true, .probe = true, .preview = true, .versions = true,
+        .metrics = true, .latency = true, .kv = true, .config = true, .secrets = true,
+        .config_live = true, .logs = true, .purge = true, .notes = true, .cas = true,
     },
     .variables = variables,
     .open = local_open,

@@ -213,6 +213,10 @@ int local_plan(struct target *t, struct shipment *s, struct steps *ret, struct e
     free(s->url);
     s->url = xasprintf("%s://%s.localhost%s", url && strncmp(url, "https", 5) == 0 ? "https"
                        : "http", l->app, port ? port : "");
+    free(s->preview_url);
+    s->preview_url = xasprintf("%s://%.*s.%s.localhost%s", url && strncmp(url, "https", 5) == 0
+                               ? "https" : "http", VERSION_ID, s->bundle->id, l->app,
+                               port ? port : "");
     s->first = json_array_size(json_object_get(json_object_get(app, "split"), "arms")) == 0;
     plan_app(l, app, ret);
     return plan_version(l, app, s, ret, err);

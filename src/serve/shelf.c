@@ -550,8 +550,11 @@ static int read_app(struct shelf *s, const char *name, struct err *err)
     if (r < 0)
         return r;
     json = json_loadb(text, len, 0, NULL);
-    if (!json)
-        return err_set(err, ERR_FAILURE, "%s is damaged", path);
+    if (!json) {
+        r = err_set(err, ERR_FAILURE, "%s is damaged", path);
+        err_hint(err, "move the app's folder away, and deploy it again");
+        return r;
+    }
     struct shelf_app *a = add_app(s, name);
     json_t *hosts = json_object_get(json, "hosts"), *notes = json_object_get(json, "notes");
     json_t *split = json_object_get(json, "split");

@@ -90,14 +90,32 @@ static bool has_host(const struct site *site, const char *host, size_t len)
     return false;
 }
 
-static const struct site *find_site(const struct sites *s, const struct exchange *ex)
+/* VERSION.<the app's own host>: the version's id, in `ret_id`. */
+static bool names_version(const struct site *site, const char *host, size_t len,
+                          char ret_id[SITE_ID_MAX])
+{
+    const char *own = site->hosts[0], *dot = memchr(host, '.', len);
+    size_t id_len = dot ? (size_t)(dot - host) : 0, own_len = strlen(own);
+    if (!dot || id_len >= SITE_ID_MAX || len - id_len - 1 != own_len ||
+        strncasecmp(dot + 1, own, own_len) != 0)
+        return false;
+    memcpy(ret_id, host, id_len);
+    ret_id[id_len] = '\0';
+    return true;
+}
+
+/* *ret_id: the version that the host names, "" if it names none. */
+static const struct site *find_site(const struct sites *s, const struct exchange *ex,
+                                    char ret_id[SITE_ID_MAX])
 {
     struct uri uri;
     struct uri_host host;
+    ret_id[0] = '\0';
     if (uri_parse(ex->uri, strlen(ex->uri), &uri) && uri.authority &&
         uri_split_host(uri.authority, uri.authority_len, &host)) {
         for (size_t i = 0; i < s->count; i++)
-            if (has_host(&s->list[i], host.host, host.host_len))
+            if (has_host(&s->list[i], host.host, host.host_len) ||
+                names_version(&s->list[i], host.host, host.host_len, ret_id))
                 return &s->list[i];
     }
     return s->any_host && s->count == 1 ? &s->list[0] : NULL;
@@ -180,11 +198,13 @@ static struct deployment *by_split(const struct site *site, struct exchange *ex)
 
 bool sites_pick(const struct sites *s, struct exchange *ex, struct site_pick *ret)
 {
+    char by_host[SITE_ID_MAX];
     *ret = (struct site_pick){0};
-    const struct site *site = find_site(s, ex);
+    const struct site *site = find_site(s, ex, by_host);
     if (!site)
         return false;
-    const char *wanted = headers_get(&ex->headers, LABEL_VERSION);
+    const char *header = headers_get(&ex->headers, LABEL_VERSION);
+    const char *wanted = header ? header : by_host[0] ? by_host : NULL;
     ret->forced = wanted != NULL;
     struct deployment *d = wanted ? named(site, wanted) : by_split(site, ex);
     if (!d) {

@@ -62,12 +62,13 @@ void sites_unref(struct sites *s);
 
 struct site_pick {
     struct deployment *deployment;  /* with a reference */
-    bool forced;                    /* by the header: no evidence for anything */
+    bool forced;                    /* by name: no evidence for anything */
     const char *problem;            /* why there is none though the host is known; static */
 };
 
-/* False if no app has this host. Marks the exchange with the version's header, and with a cookie
- * where the client is to stay with its version. */
+/* False if no app has this host. VERSION.APP.localhost names a version as the header does. Marks
+ * the exchange with the version's header, and with a cookie where the client is to stay with its
+ * version. */
 bool sites_pick(const struct sites *s, struct exchange *ex, struct site_pick *ret);
 
 #endif

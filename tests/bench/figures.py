@@ -12,7 +12,7 @@ import string
 import subprocess
 import time
 
-from servers import (BUILD, Edgectl, Missing, Nginx, Viceroy, Worker, Workerd, Wrangler,
+from servers import (BUILD, Edgectl, Missing, Nginx, Serving, Viceroy, Worker, Workerd, Wrangler,
                      fastly_cli, get, guest, tool, wrk)
 
 MANIFEST = """manifest_version = 3
@@ -346,7 +346,30 @@ def worker_js(quick):
             row("worker-js", "memory over that of plain JavaScript", "MiB", most - least)]
 
 
+def deploy(quick):
+    """A release of the hello app, with nothing to build, onto this machine: the whole command, after
+    which all traffic is the new version's."""
+    home = os.path.join(BUILD, "bench", "deploy")
+    shutil.rmtree(home, ignore_errors=True)
+    os.makedirs(home)
+    module, found = guest("rust/hello"), []
+    edgectl = os.path.abspath(os.path.join(BUILD, "edgectl"))
+    with Serving(os.path.join(home, "state")) as server:
+        env = {**os.environ, "EDGECTL_LOCAL": server.state}
+        for n in range(6 if quick else 16):
+            with open(os.path.join(home, "edge.yaml"), "w") as f:
+                f.write(f"name: hello\nbuild: {{ artifact: {module} }}\n"
+                        f"config: {{ flags: {{ n: '{n}' }} }}\n")
+            begin = time.monotonic()
+            subprocess.run([edgectl, "deploy"], cwd=home, env=env, check=True,
+                           capture_output=True)
+            found.append((time.monotonic() - begin) * 1000)
+    # The first compiles the module.
+    return [row("deploy", "hello, nothing to build, to serving here", "ms",
+                statistics.median(found[1:]), must=150)]
+
+
 FIGURES = {"hello": hello, "js-hello": js_hello, "js-kv": js_kv, "kv": kv,
            "start-hello": start_hello, "start-js": start_js, "edit": edit, "waiting": waiting,
            "idle": idle, "million": million, "bundle": bundle, "worker": worker,
-           "worker-js": worker_js}
+           "worker-js": worker_js, "deploy": deploy}

@@ -128,6 +128,22 @@ class Edgectl(Server):
         super().__init__(command, port, cwd)
 
 
+class Serving(Server):
+    """`edgectl serve`, with nothing deployed yet: use it once its socket is there."""
+    name = "edgectl"
+
+    def __init__(self, state):
+        self.state = os.path.abspath(state)
+        port = free_port()
+        super().__init__([os.path.join(BUILD, "edgectl"), "serve", "--quiet", "--addr",
+                          f"127.0.0.1:{port}", "--state", self.state], port, None)
+        end = time.monotonic() + 30
+        while not os.path.exists(os.path.join(self.state, "admin.sock")):
+            if time.monotonic() > end:
+                raise Missing("edgectl serve does not start")
+            time.sleep(0.01)
+
+
 class Viceroy(Server):
     name = "viceroy"
 

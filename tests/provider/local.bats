@@ -308,3 +308,29 @@ END
     expect_in "$stderr" "edgectl rollout run"
     [ "$(page)" = "v1 beta=off token=one" ]
 }
+
+@test "a preview has an address of its own and no traffic" {
+    serve
+    deploy
+    guest v2
+    deploy --preview
+    preview=$(json preview_url)
+    host=${preview#http://}
+    [ "$(page -H "host: $host")" = "v2 beta=off token=one" ]
+    [ "$(page)" = "v1 beta=off token=one" ]
+}
+
+@test "every target of the manifest, and the first failure is the result" {
+    cat >>edge.yaml <<'END'
+targets:
+  one: {provider: local, name: one, domains: [same.test]}
+  two: {provider: local, name: two, domains: [same.test]}
+  three: {provider: local, name: three}
+END
+    serve
+    edgectl deploy --all-targets
+    expect_status 5
+    expect_in "$stderr" "host 'same.test' belongs to app 'one'"
+    [ "$(page -H 'host: one.localhost')" = "v1 beta=off token=one" ]
+    [ "$(page -H 'host: three.localhost')" = "v1 beta=off token=one" ]
+}

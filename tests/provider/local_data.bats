@@ -28,6 +28,10 @@ END
     [ "$(json metadata)" = m ]
     edgectl kv list sessions --target local
     [ "$output" = $'a/b\nfirst' ]
+    edgectl kv list --target local
+    [ "$output" = $'sessions  a/b\nsessions  first' ]
+    edgectl config list --target local
+    [ "$output" = "flags  beta" ]
     edgectl kv delete sessions a/b --target local
     expect_status 0
     edgectl kv get sessions a/b --target local

@@ -81,6 +81,20 @@ static void the_header_forces_a_version(void **state)
     sites_unref(s);
 }
 
+static void a_host_names_a_version(void **state)
+{
+    (void)state;
+    struct sites *s = two_apps(0);
+    free(s->list[0].hosts[0]);
+    s->list[0].hosts[0] = xstrdup("shop.localhost");
+    assert_string_equal(asked(s, "http://v2.shop.localhost/", NULL, NULL), "v2");
+    assert_string_equal(asked(s, "http://V2.shop.localhost:80/", NULL, NULL), "");
+    assert_string_equal(asked(s, "http://v2.shop.localhost.test/", NULL, NULL), "?");
+    assert_string_equal(asked(s, "http://shop.localhost/", NULL, NULL), "v1");
+    assert_string_equal(asked(s, "http://.shop.localhost/", NULL, NULL), "v1");
+    sites_unref(s);
+}
+
 static int share(struct sites *s, int clients)
 {
     char key[32];
@@ -144,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_choose_the_app),
         cmocka_unit_test(the_header_forces_a_version),
+        cmocka_unit_test(a_host_names_a_version),
         cmocka_unit_test(shares_are_kept_and_grow_without_losing_anyone),
         cmocka_unit_test(the_cookie_keeps_a_client),
     };
