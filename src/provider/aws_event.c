@@ -6,6 +6,8 @@
 #include <string.h>
 #include "base/mem.h"
 
+enum { BAD_GATEWAY = 502 };
+
 json_t *aws_event_new(const struct probe *p)
 {
     const char *path = p->path ? p->path : "/", *host = p->host ? p->host : "probe.invalid";
@@ -33,7 +35,7 @@ int aws_event_status(const json_t *answer, char *why, size_t size)
     const json_t *status = json_object_get(answer, "status");
     if (failure) {
         snprintf(why, size, "the function failed: %s", failure);
-        return 0;
+        return BAD_GATEWAY;
     }
     if (json_is_integer(status))
         return (int)json_integer_value(status);
@@ -42,5 +44,5 @@ int aws_event_status(const json_t *answer, char *why, size_t size)
     if (json_object_get(answer, "uri"))
         return 200; /* passed on to the origin */
     snprintf(why, size, "the function answered something that is no response");
-    return 0;
+    return BAD_GATEWAY;
 }

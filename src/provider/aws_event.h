@@ -9,8 +9,8 @@
 
 /* A GET of the probe's path and host. */
 json_t *aws_event_new(const struct probe *p);
-/* The status of the answer; 200 for a request that is passed on to the origin. 0 when the function
- * failed, with its own words in `why`. */
+/* The status of the answer; 200 for a request that is passed on to the origin. 502, as CloudFront
+ * has it, when the function failed or answered nonsense, with its own words in `why`. */
 int aws_event_status(const json_t *answer, char *why, size_t size);
 
 #endif

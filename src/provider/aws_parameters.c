@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "provider/aws_target.h"
+#include "provider/common.h"
 
 enum { NAMES_AT_ONCE = 10, PRINT_DIGITS = 16 };
 
@@ -158,10 +159,33 @@ static struct secret *value_of(const struct shipment *s, const struct bundle_bin
     return NULL;
 }
 
+/* The host reads the token of a REST store that stands for KV by this name: bundle/app.c. */
+static int plan_token(struct aws_target *t, const struct bundle_binding *b, struct steps *to,
+                      struct err *err)
+{
+    cleanup(free_p) char *name = xasprintf("/edgectl/%s/kv/%s/token", t->app, b->store);
+    const char *token;
+    int r = aws_parameter_get(t, name, NULL, err);
+    if (r == 0)
+        r = kv_rest_token(&t->base.o, b->name, &token, err);
+    else
+        return r < 0 ? r : 0;
+    if (r < 0)
+        return r;
+    cleanup(secret_unref_p) struct secret *value = secret_new(token, strlen(token));
+    plan_put(to, "kv", b->store, TAKE(name), value);
+    return 0;
+}
+
 int aws_secrets_plan(struct aws_target *t, struct shipment *s, struct steps *ret, struct err *err)
 {
     for (size_t i = 0; i < s->bundle->binding_count; i++) {
         const struct bundle_binding *b = &s->bundle->bindings[i];
+        if (strcmp(b->kind, "kv") == 0 && b->remote) {
+            int token = plan_token(t, b, ret, err);
+            if (token < 0)
+                return token;
+        }
         if (strcmp(b->kind, "secret") != 0 || !is_ours(t, b->remote))
             continue; /* the target names a parameter that somebody else looks after */
         int r = aws_parameter_get(t, b->remote, NULL, err);

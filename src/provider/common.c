@@ -74,6 +74,21 @@ const char *target_variable(const struct target_options *o, const char *name)
     return value && *value ? value : NULL;
 }
 
+int kv_rest_token(const struct target_options *o, const char *binding, const char **ret,
+                  struct err *err)
+{
+    cleanup(free_p) char *own = xasprintf("%s_TOKEN", binding);
+    *ret = target_variable(o, own);
+    if (!*ret)
+        *ret = target_variable(o, "UPSTASH_REDIS_REST_TOKEN");
+    if (*ret)
+        return 0;
+    int r = err_set(err, ERR_CREDENTIALS, "the app's KV store is a REST store, and its token is "
+                    "neither at the target nor here: %s is not set", own);
+    err_hint(err, "set %s, or UPSTASH_REDIS_REST_TOKEN for all stores, once", own);
+    return r;
+}
+
 char *user_config_path(const char *rest)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");

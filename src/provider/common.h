@@ -26,6 +26,10 @@ int64_t clock_skew_ms(const struct api_response *r);
 
 /* A variable that the provider's own CLI reads: the environment's, else .env's; "" is none. */
 const char *target_variable(const struct target_options *o, const char *name);
+/* The token of a REST store that stands for a KV store whose variable at the provider is `binding`
+ * ("KV_SESSIONS"): KV_SESSIONS_TOKEN, else UPSTASH_REDIS_REST_TOKEN. -ERR_CREDENTIALS. */
+must_use int kv_rest_token(const struct target_options *o, const char *binding, const char **ret,
+                           struct err *err);
 /* A file below the user's configuration folder ($XDG_CONFIG_HOME, else ~/.config); the caller
  * frees. */
 char *user_config_path(const char *rest);

@@ -82,6 +82,8 @@ must_use int vc_deployment_find(struct vc *v, const char *release, const char *t
 must_use int vc_deployments(struct vc *v, const char *target, json_t **ret, struct err *err);
 /* Its id: lists and single ones name it differently. "" when it has none. */
 const char *vc_deployment_id(const json_t *deployment);
+/* Where the release is reached, for the shipment. */
+void vc_note_urls(const struct vc *v, struct shipment *s, const json_t *deployment);
 must_use int vc_deploy(struct target *t, struct step *s, struct err *err);
 
 /* --- vc_traffic.c --- */

@@ -105,6 +105,38 @@ static const struct secret *value_of(const struct shipment *s, const struct bund
     return NULL;
 }
 
+/* Takes what is in `p` but for the value, of which it takes a reference. */
+static void plan_put(struct steps *to, bool exists, const struct put *p, const char *store,
+                     const char *key)
+{
+    struct step *step = steps_add(
+        to, exists ? STEP_CHANGE : STEP_MAKE, xasprintf("secret %s/%s", store, key),
+        xasprintf("put secret '%s' of '%s' as the sensitive variable %s", key, store, p->name),
+        put_run);
+    struct put *data = xnew(struct put);
+    *data = *p;
+    secret_ref(data->value);
+    step->data = data;
+    step->free_data = put_free;
+}
+
+/* The host reads the token of a REST store that stands for KV by this name: bundle/app.c. */
+static int plan_token(struct vc *v, const struct bundle_binding *b, const json_t *variables,
+                      struct steps *to, struct err *err)
+{
+    cleanup(free_p) char *name = xasprintf("%s_TOKEN", b->name);
+    const char *token;
+    if (by_name(variables, name))
+        return 0;
+    int r = kv_rest_token(&v->t.o, b->name, &token, err);
+    if (r < 0)
+        return r;
+    cleanup(secret_unref_p) struct secret *value = secret_new(token, strlen(token));
+    plan_put(to, false, &(struct put){TAKE(name), comment_of("kv", b->store, NULL), value}, "kv",
+             b->store);
+    return 0;
+}
+
 int vc_plan_secrets(struct vc *v, const struct shipment *s, struct steps *ret, struct err *err)
 {
     cleanup(json_decref_p) json_t *variables = json_array();
@@ -116,6 +148,11 @@ int vc_plan_secrets(struct vc *v, const struct shipment *s, struct steps *ret, s
     }
     for (size_t i = 0; i < s->bundle->binding_count; i++) {
         const struct bundle_binding *b = &s->bundle->bindings[i];
+        if (strcmp(b->kind, "kv") == 0 && b->remote) {
+            int r = plan_token(v, b, variables, ret, err);
+            if (r < 0)
+                return r;
+        }
         if (strcmp(b->kind, "secret") != 0)
             continue;
         cleanup(free_p) char *comment = comment_of(b->store, b->key, b->digest);
@@ -130,14 +167,9 @@ int vc_plan_secrets(struct vc *v, const struct shipment *s, struct steps *ret, s
             err_hint(err, "edgectl secret put %s --target %s", b->key, v->t.o.name);
             return r;
         }
-        struct step *step = steps_add(
-            ret, has ? STEP_CHANGE : STEP_MAKE, xasprintf("secret %s/%s", b->store, b->key),
-            xasprintf("put secret '%s' of '%s' as the sensitive variable %s", b->key, b->store,
-                      b->name), put_run);
-        struct put *p = xnew(struct put);
-        *p = (struct put){xstrdup(b->name), TAKE(comment), secret_ref((struct secret *)value)};
-        step->data = p;
-        step->free_data = put_free;
+        plan_put(ret, has != NULL,
+                 &(struct put){xstrdup(b->name), TAKE(comment), (struct secret *)value}, b->store,
+                 b->key);
     }
     return 0;
 }

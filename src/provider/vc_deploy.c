@@ -273,6 +273,17 @@ static int wait_ready(struct vc *v, const char *id, json_t **ret, struct err *er
     }
 }
 
+void vc_note_urls(const struct vc *v, struct shipment *s, const json_t *deployment)
+{
+    const struct manifest_target *m = v->t.o.manifest->target;
+    const char *url = json_text(deployment, "url");
+    free(s->url);
+    free(s->preview_url);
+    s->url = m && m->domain_count ? xasprintf("https://%s/", m->domains[0])
+                                  : xasprintf("https://%s.vercel.app/", v->project_name);
+    s->preview_url = url ? xasprintf("https://%s/", url) : NULL;
+}
+
 int vc_deploy(struct target *target, struct step *step, struct err *err)
 {
     (void)step;
@@ -295,8 +306,6 @@ int vc_deploy(struct target *target, struct step *step, struct err *err)
     if (r < 0)
         return r;
     snprintf(s->version, sizeof s->version, "%s", id);
-    const char *url = json_text(ready, "url");
-    free(s->preview_url);
-    s->preview_url = url ? xasprintf("https://%s/", url) : NULL;
+    vc_note_urls(v, s, ready);
     return 0;
 }

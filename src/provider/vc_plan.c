@@ -137,20 +137,6 @@ static int plan_domains(struct vc *v, bool exists, struct steps *to, struct err 
 
 /* --- the whole --- */
 
-static void note_urls(const struct vc *v, struct shipment *s, const json_t *deployment)
-{
-    const struct manifest_target *m = v->t.o.manifest->target;
-    const char *url = json_text(deployment, "url");
-    free(s->url);
-    free(s->preview_url);
-    s->url = xasprintf("https://%s/", m && m->domain_count ? m->domains[0] : "");
-    if (!(m && m->domain_count)) {
-        free(s->url);
-        s->url = xasprintf("https://%s.vercel.app/", v->project_name);
-    }
-    s->preview_url = url ? xasprintf("https://%s/", url) : NULL;
-}
-
 static int plan_existing(struct vc *v, struct shipment *s, struct steps *to, struct err *err)
 {
     int r = is_ours(v, err);
@@ -175,7 +161,7 @@ static int plan_existing(struct vc *v, struct shipment *s, struct steps *to, str
         state = json_text(deployment, "state");
     if (state && strcmp(state, "READY") == 0) {
         snprintf(s->version, sizeof s->version, "%s", vc_deployment_id(deployment));
-        note_urls(v, s, deployment);
+        vc_note_urls(v, s, deployment);
     }
     return 0;
 }
