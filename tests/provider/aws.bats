@@ -186,10 +186,12 @@ print(' '.join(re.findall('<LambdaFunctionARN>([^<]*)', json.load(sys.stdin)['di
     ship_ok prod probe 1 /missing
     expect_in "$output" '"status": 404'
     ship_ok prod probe 1 /boom
-    expect_in "$output" '"status": 0'
-    expect_in "$output" 'the function failed: boom'
-    ship_ok prod probe 9 /
-    expect_in "$output" 'Function not found'
+    expect_in "$output" '"status": 502'
+    expect_in "$stderr" 'the function failed: boom'
+    ship prod probe 9 /
+    expect_status 1
+    expect_in "$stderr" 'calling version 9'
+    expect_in "$stderr" 'Function not found'
     no_violations
 }
 
