@@ -270,7 +270,7 @@ static void set_up(void)
     must(module_load(engine, "fuzz.wat", text, len, &module, NULL, &err), &err);
     struct manifest *m = write_manifest();
     must(kv_db_open(dir, &kv, &err), &err);
-    must(world_open(m, dir, kv, core_cache_new(1 << 20), &world, &err), &err);
+    must(world_open(m, &(struct world_dirs){dir, dir}, kv, core_cache_new(1 << 20), &world, &err), &err);
     app = guest_app_new(module, m, world);
     env.loop = loop_new();
     env.net = net_client_new(env.loop);
