@@ -58,6 +58,15 @@ same() {
     done
 }
 
+@test "headers that are not ASCII, several cookies, no body" {
+    serve c/bytes
+    native=$url
+    work c/bytes
+    same / -H 'x-in: café'
+    same /
+    [ "$(curl -s "$url" -H 'x-in: café')" = '63 61 66 c3 a9 ' ]
+}
+
 @test "requests, responses and bodies" {
     work c/http
     fails_only /dev/null -H 'x-probe: here' -d 'hello world' "$url/http?a=b%20c"

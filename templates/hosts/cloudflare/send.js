@@ -25,7 +25,7 @@ function failureOf(e) {
 function bodyOf(call) {
     const { body, length, method } = call;
     if (!(body instanceof ReadableStream))
-        return body ?? (method === "GET" || method === "HEAD" ? null : "");
+        return body ?? (method === "GET" || method === "HEAD" ? null : new Uint8Array(0));
     if (length === undefined)
         return body;
     const fixed = new FixedLengthStream(length);

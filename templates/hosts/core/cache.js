@@ -11,7 +11,7 @@ import {
     BADF, bytes, copy, ERROR, fromBytes, give32, give64, giveText, INVAL, INVALID_HANDLE, NONE, OK, put32, slot, text, u32, u64, Unsupported,
 } from "./memory.js";
 
-const KEY_MAX = 4096, SURROGATE_MAX = 1024, SURROGATES_MAX = 16384, BYTES_MAX = 16 << 20, VARIANTS_MAX = 256;
+const KEY_MAX = 4096, SURROGATES_MAX = 16384, BYTES_MAX = 16 << 20, VARIANTS_MAX = 256;
 const LOOK_AGAIN_MS = 4, OBLIGED_MS = 120000;
 const NS_MAX = (1n << 64n) - 1n;
 
@@ -294,14 +294,7 @@ function readKey(g, ptr, len) {
     return key;
 }
 
-function words(s, check) {
-    const list = s.split(" ").filter((w) => w !== "");
-    if (!list.every(check))
-        throw INVAL;
-    return list;
-}
-
-const surrogateOk = (s) => /^[!-~]{1,1024}$/.test(s) && s.length <= SURROGATE_MAX;
+const surrogateOk = (s) => /^[!-~]{1,1024}$/.test(s);
 
 function varyIn(g, ptr, len) {
     const names = new Set(), u8 = bytes(g, ptr, len);
@@ -335,9 +328,9 @@ function readOptions(g, mask, record, mayName) {
         o.vary = varyIn(g, u32(g, record + 12), u32(g, record + 16));
     if (has(5)) {
         const s = text(g, u32(g, record + 40), u32(g, record + 44));
-        if (s.length > SURROGATES_MAX)
+        o.surrogates = s.split(" ").filter((w) => w !== "");
+        if (s.length > SURROGATES_MAX || !o.surrogates.every(surrogateOk))
             throw INVAL;
-        o.surrogates = words(s, surrogateOk);
     }
     if (has(7))
         o.metadata = copy(g, u32(g, record + 56), u32(g, record + 60));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One guest at work on a client request: its handle tables, what it waits for, its answer.
 import { Body, Source } from "./body.js";
-import { BADF, LIMITEXCEEDED, ipOctets, toBinary, toBytes, UNSUPPORTED, Unsupported } from "./memory.js";
+import { BADF, fromBinary, LIMITEXCEEDED, ipOctets, toBinary, toBytes, UNSUPPORTED, Unsupported } from "./memory.js";
 
 // What may stand in the shared table of async items.
 export const BODY = 1, STREAM = 2, PENDING = 3, KV_LOOKUP = 4, KV_INSERT = 5, KV_DELETE = 6,
@@ -289,8 +289,7 @@ export class Guest {
 
     // `s` holds a byte a character.
     log(endpoint, s) {
-        // eslint-disable-next-line no-control-regex
-        s = /^[\x00-\x7f]*$/.test(s) ? s : loose.decode(toBytes(s));
+        s = fromBinary(s) ?? loose.decode(toBytes(s));
         if (this.direct)
             (this.said ??= []).push([endpoint, s]);
         else

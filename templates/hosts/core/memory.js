@@ -67,9 +67,12 @@ export function toBytes(s) {
     return u8;
 }
 
+// eslint-disable-next-line no-control-regex
+const isAscii = (s) => /^[\x00-\x7f]*$/.test(s);
 export const encode = (s) => encoder.encode(s);
 // UTF-8 as one character a byte, and back (undefined if it is not UTF-8).
-export const toBinary = (s) => (/^[\x00-\x7f]*$/.test(s) ? s : fromBytes(encoder.encode(s)));
+export const toBinary = (s) => (isAscii(s) ? s : fromBytes(encoder.encode(s)));
+export const fromBinary = (s) => (isAscii(s) ? s : decode(toBytes(s)));
 
 export function decode(u8) {
     try {
