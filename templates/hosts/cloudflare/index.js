@@ -55,9 +55,8 @@ function framed(stream, length) {
 function respond(answer, request, env) {
     let { status, headers, body, length } = answer;
     if (status > 599) {
-        console.error(`edgectl: Workers cannot send status ${status}`);
         body?.cancel?.();
-        return new Response("the guest's status cannot be sent from here\n", { status: 500 });
+        return new Response(`status ${status} cannot be sent from here\n`, { status: 500 });
     }
     const encoded = headers.some((h) => h[0] === "content-encoding");
     if (NO_BODY.has(status) || (request.method === "HEAD" && body instanceof ReadableStream)) {

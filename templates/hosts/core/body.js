@@ -31,10 +31,13 @@ export class Source {
         this.pulling = true;
         this.reader ??= this.open();
         this.next().then(({ value, done }) => {
-            if (done)
+            if (done) {
                 this.state = this.length ? BROKEN : END;
-            else
-                this.take(value);
+                return;
+            }
+            this.chunk = value;
+            if (this.length !== undefined)
+                this.length = Math.max(0, this.length - value.length);
         }, () => {
             this.state = BROKEN;
         }).then(() => {
@@ -54,13 +57,6 @@ export class Source {
         } catch {
             return this.stream.getReader();
         }
-    }
-
-    take(value) {
-        this.chunk = typeof value === "string" ? new TextEncoder().encode(value)
-            : value instanceof Uint8Array ? value : new Uint8Array(value);
-        if (this.length !== undefined)
-            this.length = Math.max(0, this.length - this.chunk.length);
     }
 
     next() {

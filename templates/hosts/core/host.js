@@ -161,17 +161,14 @@ class Host {
         g.onEnd?.();
         if (slot)
             sandboxes.give(slot);
-        const failed = error && !(error instanceof Exit && error.code === 0);
-        if (failed)
+        if (error instanceof Exit && error.code === 0)
+            error = undefined;
+        if (error)
             g.log("stderr", `edgectl: ${reason(error)}`);
         if (g.answered)
             return;
-        if (!failed)
-            g.respond({ status: 200, headers: [] }, null);
-        else {
-            g.answer = problem(500, reason(error));
-            g.onAnswer?.(g.answer);
-        }
+        g.answer = error ? problem(500, reason(error)) : { status: 200, headers: [], body: null, length: 0 };
+        g.onAnswer?.(g.answer);
     }
 }
 
