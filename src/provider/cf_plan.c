@@ -441,8 +441,6 @@ int cf_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
     cleanup(look_clear) struct look l = {0};
     int r = cf_account(c, err);
     if (r == 0)
-        r = fact_set(t, "account", c->creds.from, c->account, err);
-    if (r == 0)
         r = look(c, wants_namespaces(s), &l, err);
     if (r < 0)
         return r;

@@ -204,6 +204,7 @@ int cf_run_version(struct target *t, struct step *step, struct err *err)
     struct cf *c = cf_of(t);
     struct shipment *s = t->shipment;
     int r = make_once(c->api, make_version, find_version, c, err);
+    r = r < 0 ? r : fact_set(t, "account", c->creds.from, c->account, err);
     if (r < 0)
         return r;
     if (!c->exists)

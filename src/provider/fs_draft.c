@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "provider/fs.h"
 
@@ -22,15 +23,14 @@ static int claimed(const struct fs *f, const struct fs_service *s)
 struct cloning {
     struct fs *f;
     struct fs_service *s;
-    int number;
+    int from, number;
 };
 
 static int make_clone(void *env, struct err *err)
 {
     struct cloning *m = env;
     char number[16];
-    int from = m->s->active ? m->s->active : fs_newest(m->s);
-    snprintf(number, sizeof number, "%d", from);
+    snprintf(number, sizeof number, "%d", m->from);
     cleanup(json_decref_p) json_t *root = NULL;
     int r = fs_do(m->f, "PUT", api_path("/service/%s/version/%s/clone", m->s->id, number), NULL,
                   &root, err);
@@ -38,7 +38,7 @@ static int make_clone(void *env, struct err *err)
         return r;
     m->number = (int)json_integer_value(json_object_get(root, "number"));
     return m->number ? 0 : err_set(err, ERR_NETWORK, "Fastly cloned version %d of %s to nothing",
-                                   from, m->s->name);
+                                   m->from, m->s->name);
 }
 
 static int find_clone(void *env, struct err *err)
@@ -50,36 +50,35 @@ static int find_clone(void *env, struct err *err)
     return r < 0 ? r : m->number > 0;
 }
 
-static int clone(struct fs *f, struct fs_service *s, int *ret_number, struct err *err)
+static int clone(struct fs *f, struct fs_service *s, int from, int *ret_number, struct err *err)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", fs_newest(s));
     int r = fact_set(&f->t, "cloning", s->id, number, err);
-    struct cloning m = {f, s, 0};
+    struct cloning m = {f, s, from, 0};
     r = r < 0 ? r : make_once(f->api, make_clone, find_clone, &m, err);
     *ret_number = m.number;
     return r;
 }
 
-/* A draft of this content, or one to make it in. */
-static int find_draft(struct fs *f, struct fs_service *s, const char *comment, int *ret_number,
-                      struct err *err)
+/* A draft of this content, or one to make it in; 0 = it has to be cloned. */
+static int find_draft(const struct fs *f, const struct fs_service *s, const char *comment)
 {
+    int number = 0;
     size_t i;
     json_t *v;
-    *ret_number = 0;
     json_array_foreach(s->versions, i, v) {
         const char *its = json_text(v, "comment");
         if (its && strcmp(its, comment) == 0 && !json_is_true(json_object_get(v, "locked")))
-            *ret_number = (int)json_integer_value(json_object_get(v, "number"));
+            number = (int)json_integer_value(json_object_get(v, "number"));
     }
-    if (!*ret_number)
-        *ret_number = claimed(f, s);
+    if (!number)
+        number = claimed(f, s);
     /* A new service's first version is there already, and empty. */
     const char *first = json_text(fs_version(s, 1), "comment");
-    if (!*ret_number && fs_newest(s) == 1 && !fs_is_locked(s, 1) && !(first && *first))
-        *ret_number = 1;
-    return *ret_number ? 0 : clone(f, s, ret_number, err);
+    if (!number && fs_newest(s) == 1 && !fs_is_locked(s, 1) && !(first && *first))
+        number = 1;
+    return number;
 }
 
 /* --- one list of things in it --- */
@@ -303,23 +302,46 @@ static int set_comment(const struct change *c, const struct fs_service *s,
                  api_body_form("comment", content->comment, (char *)NULL), NULL, err);
 }
 
+/* The service is read once more while the package goes out: who gives it traffic next knows it as
+ * it is by then, and need not ask. */
+static int upload_and_look(const struct change *c, struct fs_service *s, const json_t *package,
+                           const struct fs_content *content, struct err *err)
+{
+    struct fs *f = c->f;
+    f->read_ns = 0;
+    struct fs_call look = fs_service_ask(f, s);
+    int r = upload(c, package, content, err);
+    r = r < 0 ? r : fs_service_read(f, s, &look, err);
+    fs_drop(&look);
+    if (r > 0 && !f->router)
+        f->read_ns = clock_mono_ns();
+    return r < 0 ? r : 0;
+}
+
 int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *content,
              int *ret_number, struct err *err)
 {
-    struct change c = {.f = f, .service = s->id};
-    int r = find_draft(f, s, content->comment, &c.number, err);
-    if (r < 0)
-        return r;
+    int from = s->active ? s->active : fs_newest(s), r = 0;
+    struct change c = {.f = f, .service = s->id, .number = find_draft(f, s, content->comment)};
+    bool cloned = c.number == 0;
     cleanup(reads_clear) struct reads reads = {0};
+    /* A clone holds what its origin does: that can be read meanwhile, but for the ids of links. */
+    if (cloned)
+        c.number = from;
     start_reads(&c, &reads);
-    r = set_comment(&c, s, content, err);
+    if (cloned)
+        r = clone(f, s, from, &c.number, err);
+    if (cloned && r == 0) {
+        fs_drop(&reads.links);
+        reads.links = fs_start(f, "GET", path_of(&c, "/resource"), NULL, false);
+    }
+    r = r < 0 ? r : set_comment(&c, s, content, err);
     r = r < 0 ? r : fact_set(&f->t, "cloning", s->id, NULL, err);
     r = r < 0 ? r : end_reads(f, &reads, err);
     r = r < 0 ? r : change_domains(&c, reads.json_domains, content, err);
     r = r < 0 ? r : change_backends(&c, reads.json_backends, content, err);
     r = r < 0 ? r : change_links(&c, reads.json_links, content, err);
-    r = r < 0 ? r : upload(&c, reads.json_package, content, err);
-    f->read_ns = 0;
+    r = r < 0 ? r : upload_and_look(&c, s, reads.json_package, content, err);
     *ret_number = c.number;
     return r;
 }

@@ -109,6 +109,13 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
     return r < 0 ? r : fact_set(&f->t, "complete", ship->version, ship->bundle->id, err);
 }
 
+static void set_url(struct fs *f)
+{
+    cleanup(free_p) char *host = fs_host(f);
+    if (host && !f->t.shipment->url)
+        f->t.shipment->url = xasprintf("https://%s", host);
+}
+
 static int run_version(struct target *t, struct step *step, struct err *err)
 {
     (void)step;
@@ -120,7 +127,10 @@ static int run_version(struct target *t, struct step *step, struct err *err)
     struct fs_service *s = f->router ? &f->slots[slot] : &f->front;
     if (r == 0 && !s->id)
         r = err_set(err, ERR_FAILURE, "the service %s has gone meanwhile", s->name);
-    return r < 0 ? r : make_version(f, s, err);
+    r = r < 0 ? r : make_version(f, s, err);
+    if (r == 0)
+        set_url(f);
+    return r;
 }
 
 /* A version that holds the release whole: locked (it had traffic, or was staged), or known to be
@@ -181,7 +191,6 @@ int fs_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
     if (r < 0)
         return r;
     plan_version(f, s, ret);
-    cleanup(free_p) char *host = fs_host(f);
-    s->url = host ? xasprintf("https://%s", host) : NULL;
+    set_url(f);
     return 0;
 }
