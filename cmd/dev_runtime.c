@@ -95,10 +95,11 @@ static void add_token(struct manifest *m, const char *token)
     store->pairs[0].value.text_len = strlen(token);
 }
 
-/* Backends that are paths on edgectl's own server are on that of the stores, which has the app's
- * files too; the child knows them by a URL like all others. */
-static int reachable_backends(const struct dev_runtime *d, struct manifest *m, struct err *err)
+/* Backends as on this machine. Those that are paths on edgectl's own server are on that of the
+ * stores, which has the app's files too; the child knows them by a URL like all others. */
+static int local_backends(const struct dev_runtime *d, struct manifest *m, struct err *err)
 {
+    int r = manifest_override_backends(m, err);
     for (size_t i = 0; i < m->backend_count; i++) {
         struct manifest_backend *b = &m->backends[i];
         if (!b->own_path)
@@ -107,7 +108,7 @@ static int reachable_backends(const struct dev_runtime *d, struct manifest *m, s
         b->url = xasprintf("%s%s", d->at.url, b->prefix);
         b->own_path = false;
     }
-    return manifest_override_backends(m, err);
+    return r;
 }
 
 /* A manifest of its own: what the app's says of limits and files is the runtime's affair. */
@@ -246,7 +247,7 @@ static void bundle(uv_work_t *work)
 {
     struct attempt *a = container_of(work, struct attempt, work);
     struct bundle_input in = {0};
-    a->r = reachable_backends(a->owner, a->manifest, &a->err);
+    a->r = local_backends(a->owner, a->manifest, &a->err);
     if (a->r == 0)
         a->r = bundle_input_make(a->manifest, a->owner->o.state_dir, NULL, &in, &a->err);
     if (a->r < 0)

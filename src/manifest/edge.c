@@ -47,6 +47,7 @@ static void bind_backend(struct load *l, struct node *n)
         return;
     }
     bind_url(l, bind_child(n, "url"), b);
+    b->local = bind_text(n, "local");
     if (l->local)
         bind_url(l, bind_child(n, "local"), b);
     b->override_host = host_name(l, n, "override-host");

@@ -27,6 +27,7 @@ static void free_backends(struct manifest *m)
             explicit_bzero(b->client_key_pem, strlen(b->client_key_pem));
         free(b->name);
         free(b->url);
+        free(b->local);
         free(b->host);
         free(b->prefix);
         free(b->override_host);
@@ -199,8 +200,13 @@ int manifest_override_backends(struct manifest *m, struct err *err)
 {
     struct manifest_problems problems = {0};
     struct load l = {.m = m, .problems = &problems};
-    for (size_t i = 0; i < m->backend_count; i++)
-        override_backend(&l, &m->backends[i]);
+    for (size_t i = 0; i < m->backend_count; i++) {
+        struct manifest_backend *b = &m->backends[i];
+        struct node *n = b->local ? node_scalar(NODE_TEXT, b->local, strlen(b->local), 0, 0) : NULL;
+        bind_url(&l, n, b);
+        node_free(n);
+        override_backend(&l, b);
+    }
     int r = problems.count ? -ERR_MANIFEST : 0;
     if (r < 0 && err)
         *err = problems.list[0];

@@ -31,6 +31,7 @@ enum manifest_health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 struct manifest_backend {
     char *name;
     char *url;                      /* as written, after any local override */
+    char *local;                    /* the manifest's word for it on this machine, NULL if none */
     bool own_path;                  /* on edgectl's own server: see manifest_serve_at */
     bool tls;
     char *host;                     /* without brackets */
@@ -175,8 +176,9 @@ must_use int manifest_load(const char *dir, const char *file, const char *target
  * are paths on it. `ca_pem`: it speaks TLS, with a certificate for localhost from this authority;
  * NULL: plain HTTP. Until then they point to port 0, where nothing answers. */
 void manifest_serve_at(struct manifest *m, const char *host, uint16_t port, const char *ca_pem);
-/* Let EDGECTL_BACKEND_<NAME> win over backends' URLs, as it does by itself where the target is
- * local: for a manifest that is not shared yet. -ERR_MANIFEST for a variable that is no URL. */
+/* Let `local` and EDGECTL_BACKEND_<NAME> win over backends' URLs, as they do by themselves where
+ * the target is local: for a manifest that is not shared yet. -ERR_MANIFEST for a variable that is
+ * no URL. */
 must_use int manifest_override_backends(struct manifest *m, struct err *err);
 /* For a bare module: no bindings, every host allowed as a dynamic backend. */
 struct manifest *manifest_for_module(const char *module_path);

@@ -109,11 +109,17 @@ says() {
     mkdir public
     echo 'let x;' >'public/a "b".js'
     echo 'static: { /s: public }' >>edge.yaml
+    sed -i 's#^backends: {#& files: { url: "https://nowhere.invalid", local: /s },#' edge.yaml
     for where in workerd node 'node --target edge'; do
         # shellcheck disable=SC2086
         runtime c/hello $where
         says '/s/a%20%22b%22.js' 'let x;'
         says /s/none Hello
+        stop_dev
+        # And for the app too, as a backend.
+        # shellcheck disable=SC2086
+        runtime c/proxy $where
+        says '/a%20%22b%22.js?backend=files' 'answer: 200, let x;'
         stop_dev
     done
 }
