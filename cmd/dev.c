@@ -188,6 +188,7 @@ static void stop(struct dev *d)
 {
     bool loading = d->app && dev_app_loading(d->app);
     admin_stop(d->admin);
+    shelf_stop(d->shelf);
     host_stop(&d->host);
     admin_close(d->admin);
     if (loading) {

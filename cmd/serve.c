@@ -83,6 +83,7 @@ static int start(struct serve *s, const struct serve_args *args, const char *sta
 static void stop(struct serve *s)
 {
     admin_stop(s->admin);
+    shelf_stop(s->shelf);
     host_stop(&s->host);
     admin_close(s->admin);
     shelf_close(s->shelf);

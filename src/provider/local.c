@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/local.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,8 +223,21 @@ static void local_close(struct target *t)
     local_pack_clear(&l->pack);
     free(l->state_dir);
     free(l->socket);
+    free(l->app);
     target_fini(t);
     free(l);
+}
+
+/* Names of a fastly.toml may have any character. */
+static char *host_label(const char *name)
+{
+    char *label = xstrndup(name, strnlen(name, 63));
+    for (char *p = label; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("-_.", *p))
+            *p = '-';
+    if (label[0] == '.' || label[0] == '-')
+        label[0] = 'x';
+    return label;
 }
 
 /* `edgectl serve` before a running `edgectl dev`: who has both develops with one and deploys to the
@@ -235,7 +248,7 @@ static int local_open(const struct target_options *o, struct target **ret, struc
     struct local *l = xnew(struct local);
     cleanup(free_p) char *server = state_dir_server();
     target_init(&l->target, &provider_local, o);
-    l->app = o->manifest->name;
+    l->app = host_label(o->manifest->name);
     if (!use_server(l, server))
         use_server(l, o->state_dir);
     *ret = &l->target;

@@ -12,7 +12,7 @@ struct local {
     struct target target;
     char *state_dir, *socket;       /* of the server; NULL: none is running */
     struct api *api;                /* NULL until the first call */
-    const char *app;
+    char *app;                      /* the app's name, as far as a host may have it */
     struct local_pack pack;         /* of the shipment that was planned */
 };
 

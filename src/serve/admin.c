@@ -124,6 +124,17 @@ static bool keep(struct admin_call *c, const uint8_t *data, size_t len)
     return c->fd >= 0 ? file_write_all(c->fd, data, len) : buf_add(&c->body, data, len);
 }
 
+/* Not inside the call that brought the bytes. */
+static void refuse_body(void *env)
+{
+    struct admin_call *c = env;
+    body_stop(c->ex->body);
+    if (c->fd >= 0)
+        refuse(c, ERR_IO, "the upload cannot be written");
+    else
+        refuse(c, ERR_LIMIT, "the request is too large");
+}
+
 static void on_body(void *env)
 {
     struct admin_call *c = env;
@@ -133,9 +144,9 @@ static void on_body(void *env)
         switch (body_peek(c->ex->body, &data, &len)) {
         case BODY_DATA:
             if (!keep(c, data, len)) {
-                body_stop(c->ex->body);
-                refuse(c, c->fd >= 0 ? ERR_IO : ERR_LIMIT,
-                       c->fd >= 0 ? "the upload cannot be written" : "the request is too large");
+                body_on_readable(c->ex->body, NULL, NULL);
+                c->refusal = (struct task){.fn = refuse_body, .env = c};
+                loop_defer(c->admin->loop, &c->refusal);
                 return;
             }
             body_consume(c->ex->body, len);

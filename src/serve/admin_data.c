@@ -26,6 +26,11 @@ static int refused(struct admin_call *c, struct err *err)
     return err_set(err, ERR_USAGE, "%s is not for this address", c->ex->method);
 }
 
+static int no_app(struct admin_call *c, struct err *err)
+{
+    return err_set(err, ERR_USAGE, "no app '%.100s' is deployed here", c->parts[1]);
+}
+
 /* --- KV --- */
 
 static int kv_fail(struct admin_call *c, enum kv_result result, const char *key, struct err *err)
@@ -155,9 +160,7 @@ static int on_config(struct admin_call *c, struct err *err)
         return admin_is(c, "GET") ? config_all(c, err) : refused(c, err);
     cleanup(free_p) char *dir = shelf_config_dir(c->admin->o.shelf, c->parts[1]);
     cleanup(overrides_close_p) struct overrides *o = NULL;
-    if (!dir)
-        return err_set(err, ERR_USAGE, "no app '%.100s' is deployed here", c->parts[1]);
-    int r = overrides_open(dir, &o, err);
+    int r = dir ? overrides_open(dir, &o, err) : no_app(c, err);
     if (r < 0)
         return r;
     if (admin_is(c, "DELETE")) {
@@ -178,14 +181,11 @@ static int on_config(struct admin_call *c, struct err *err)
 static int on_purge(struct admin_call *c, struct err *err)
 {
     cleanup(json_free_p) json_t *json = NULL;
-    cleanup(json_free_p) json_t *app = shelf_app(c->admin->o.shelf, c->parts[1]);
     if (!admin_is(c, "POST"))
         return refused(c, err);
     int r = admin_json(c, &json, err);
     if (r < 0)
         return r;
-    if (!app)
-        return err_set(err, ERR_USAGE, "no app '%.100s' is deployed here", c->parts[1]);
     struct core_cache *cache = shelf_cache(c->admin->o.shelf, c->parts[1]);
     const char *key = json_string_value(json_object_get(json, "key"));
     bool soft = json_is_true(json_object_get(json, "soft"));
@@ -200,6 +200,9 @@ static int on_purge(struct admin_call *c, struct err *err)
 int admin_handle_data(struct admin_call *c, struct err *err)
 {
     const char *what = c->parts[2];
+    cleanup(free_p) char *dir = shelf_config_dir(c->admin->o.shelf, c->parts[1]);
+    if (!dir)
+        return no_app(c, err);
     if (strcmp(what, "kv") == 0 && (c->part_count == 4 || c->part_count == 5))
         return on_kv(c, err);
     if (strcmp(what, "config") == 0 && (c->part_count == 4 || c->part_count == 5))

@@ -35,7 +35,7 @@ struct admin_call {
     int part_count;
     char *query;                    /* "" if there is none */
     struct buf body;
-    bool gone;                      /* nobody waits for the answer */
+    struct task refusal;            /* of a body that cannot be kept */
     int fd;                         /* where the body of a blob goes; -1: to `body` */
     char *file;                     /* its path */
     /* The answer: */

@@ -598,8 +598,10 @@ static int read_apps(struct shelf *s, struct err *err)
             if (r == 0)
                 shelf_sweep(s->apps[s->count - 1]);
         } else {
+            /* Killed while the app was deleted. */
             cleanup(free_p) char *rest = xasprintf("%s/%s", dir, e->d_name);
             shelf_remove_tree(rest);
+            r = shelf_forget_kv(s, e->d_name, err);
         }
     }
     closedir(d);
@@ -622,11 +624,16 @@ int shelf_open(const struct shelf_options *options, struct shelf **ret, struct e
     return 0;
 }
 
+void shelf_stop(struct shelf *s)
+{
+    if (s)
+        shelf_load_stop(s);
+}
+
 void shelf_close(struct shelf *s)
 {
     if (!s)
         return;
-    shelf_load_stop(s);
     for (size_t i = 0; i < s->count; i++)
         app_free(s->apps[i]);
     free(s->apps);

@@ -39,7 +39,9 @@ struct shelf_options {
 
 /* Loads what has traffic, and gives it to the server; the rest follows on another thread. */
 must_use int shelf_open(const struct shelf_options *options, struct shelf **ret, struct err *err);
-/* After server_stop. NULL is allowed. */
+/* Before server_stop: loads nothing more for it. Then, after server_stop, shelf_close. NULL is
+ * allowed for both. */
+void shelf_stop(struct shelf *s);
 void shelf_close(struct shelf *s);
 /* About once a second: for shelf_metrics. */
 void shelf_mark(struct shelf *s);

@@ -73,7 +73,7 @@ must_use int shelf_load_version(struct shelf *s, const char *app, const char *id
                                 bool fresh, struct deployment **ret, struct err *err);
 
 /* In shelf_make.c: */
-/* Delete version folders that app.json does not name: a killed server has left them. */
+/* Delete uploads, and version folders that app.json does not name: left by a killed server. */
 void shelf_sweep(struct shelf_app *a);
 /* At the end; takes a reference to spec. */
 struct shelf_version *shelf_add_version(struct shelf_app *a, json_t *spec);

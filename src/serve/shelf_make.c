@@ -219,6 +219,8 @@ struct shelf_version *shelf_add_version(struct shelf_app *a, json_t *spec)
 void shelf_sweep(struct shelf_app *a)
 {
     cleanup(free_p) char *dir = xasprintf("%s/versions", a->dir);
+    cleanup(free_p) char *blobs = xasprintf("%s/blobs", a->dir);
+    shelf_remove_tree(blobs);
     DIR *d = opendir(dir);
     const struct dirent *e;
     while (d && (e = readdir(d))) {

@@ -136,6 +136,7 @@ load local
 @test "destroy wants the name, and leaves nothing" {
     serve
     deploy
+    "$EDGECTL" kv put sessions mine --value x --target local
     edgectl destroy
     expect_status 2
     expect_in "$stderr" "--confirm shop"
@@ -149,6 +150,8 @@ load local
     [ "$(page -o /dev/null -w '%{http_code}')" = 503 ]
     deploy
     [ "$(page)" = "v1 beta=off token=one" ]
+    edgectl kv list sessions --target local
+    [ "$output" = first ]
 }
 
 @test "two versions share the traffic, and a client stays with its own" {
