@@ -260,6 +260,7 @@ export class Guest {
 
     // A call whose outcome is a promise.
     whenDone(promise, then) {
+        promise.catch(() => {});    // also when nobody waits for it here
         this.effect();
         let done = false, value, error;
         promise.then((v) => {
