@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced: finds the compilers that make guests. Each *_toolchain function sets up the environment
-# and prints nothing, or says on stderr what is missing and returns 77 (the "skip" of our tests).
+# Sourced, with $guests being this folder: finds the compilers that make guests. Each *_toolchain
+# function sets up the environment and prints nothing, or says on stderr what is missing and returns 77
+# (the "skip" of our tests).
 
 missing() {
     echo "skip: $*" >&2
@@ -61,7 +62,12 @@ go_toolchain() {
     esac
 }
 
+# The SDK's bundler has native code for Node 20.19, 22.12 and later. Where Node is older, as in Debian 12,
+# the tests' own Node runs Debian's npm, whose modules it has to be pointed to.
 js_toolchain() {
     command -v node >/dev/null && command -v npm >/dev/null || missing "no node and npm" || return
-    [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] || missing "node is older than 18"
+    node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)' && return
+    newer=$("$guests/../hosts/peers/install" node) || return
+    export PATH="${newer%/*}:$PATH" NODE_PATH=/usr/share/nodejs NODE_NO_WARNINGS=1
 }

@@ -7,7 +7,7 @@ load ../lib
 # The user's toolchain, with the caches that the test guests use.
 toolchain() {
     export HOME=$TEST_HOME
-    local message
+    local message guests=$BATS_TEST_DIRNAME/../guests
     # shellcheck source=tests/guests/toolchain.sh
     . "$BATS_TEST_DIRNAME/../guests/toolchain.sh"
     if ! "$1_toolchain" 2>message; then
