@@ -60,6 +60,7 @@ int rollout_session_open(struct cli *cli, enum journal_mode mode, struct rollout
 {
     char **names = NULL;
     int count = 0;
+    const char *asked = cli->target;
     *s = (struct rollout_session){.cli = cli};
     int r = list_targets(cli, &names, &count, err);
     if (r < 0)
@@ -71,9 +72,8 @@ int rollout_session_open(struct cli *cli, enum journal_mode mode, struct rollout
     }
     if (r < 0)
         rollout_session_close(s);
-    cli->target = "local";
-    if (r == 0)
-        cli->target = s->target[0].target->o.name;
+    /* Whoever finds it locked opens it again, to ask the process that runs it. */
+    cli->target = asked;
     for (int i = 0; i < count; i++)
         free(names[i]);
     free(names);
@@ -169,7 +169,8 @@ int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struc
     if (r == 0)
         r = rollout_session_load(&s, NULL, false, err);
     if (r == 0 && !rollout_is_under_way(s.rollout))
-        r = err_set(err, ERR_USAGE, "no rollout is under way on target '%s'", cli->target);
+        r = err_set(err, ERR_USAGE, "no rollout is under way on target '%s'",
+                    s.target[0].target->o.name);
     if (r < 0)
         return r;
     cleanup(free_p) char *who = rollout_who();

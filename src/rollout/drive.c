@@ -279,10 +279,9 @@ static int set_split(struct drive *d, const struct rollout_move *m, struct err *
     const char *expect = d->o.force && m->back ? NULL : d->split[m->target].revision;
     result = target_set_split(d->o.target[m->target], &want, expect, pt->release, &why);
     if (result < 0) {
-        if (why.code == ERR_DRIFT) {
-            /* Let the state machine see what is there now. */
+        /* Let the state machine see what is there now, but not for ever. */
+        if (why.code == ERR_DRIFT && ++d->tries < TRIES)
             return 0;
-        }
         return try_again(d, &d->tries, &why) ? 0 : stop(d, why.code, &why, err);
     }
     return outcome(d, m, err);
@@ -382,11 +381,24 @@ static int wait_a_while(struct drive *d, const struct rollout_move *m, struct er
     return 0;
 }
 
+/* What only asks may fail for a while: again, or leave all as it is. */
+static int soften(struct drive *d, int r, struct err *err)
+{
+    if (r >= 0) {
+        d->ask_tries = 0;
+        return r;
+    }
+    if (r == -ERR_IO)
+        return r;
+    struct err why = *err;
+    return try_again(d, &d->ask_tries, &why) ? 0 : stop(d, why.code, &why, err);
+}
+
 static int carry_out(struct drive *d, const struct rollout_move *m, struct err *err)
 {
     switch (m->act) {
     case DO_READ:
-        return drive_read(d, m->target, err);
+        return soften(d, drive_read(d, m->target, err), err);
     case DO_RECORD:
         return outcome(d, m, err);
     case DO_SET:
@@ -395,7 +407,7 @@ static int carry_out(struct drive *d, const struct rollout_move *m, struct err *
     case DO_AFTER:
         return run_hooks(d, m->act == DO_BEFORE, err);
     case DO_PROVE:
-        return drive_prove(d, m->target, m->back, err);
+        return soften(d, drive_prove(d, m->target, m->back, err), err);
     case DO_PASS:
         return pass(d, err);
     case DO_NEXT:
@@ -415,15 +427,6 @@ static int carry_out(struct drive *d, const struct rollout_move *m, struct err *
     return 0;
 }
 
-/* One failing call among transient ones: again, or leave all as it is. */
-static int soften(struct drive *d, int r, struct err *err)
-{
-    struct err why = *err;
-    if (r == -ERR_IO)
-        return r;
-    return try_again(d, &d->tries, &why) ? 0 : stop(d, why.code, &why, err);
-}
-
 int drive_run(struct drive *d, struct err *err)
 {
     bool looked = false;
@@ -440,8 +443,8 @@ int drive_run(struct drive *d, struct err *err)
             r = look(d, err);
             looked = true;
         }
-        if (r < 0)
-            return r == -ERR_IO ? r : soften(d, r, err);
+        if (r < 0 && (r = soften(d, r, err)) < 0)
+            return r;
         drive_forget_old(d);
         d->seen.wall_ms = drive_wall_ms();
         d->seen.verdict = rollout_verdict(d->r, false);

@@ -13,7 +13,8 @@ struct drive {
     struct split split[PLAN_TARGETS_MAX];       /* as last read */
     int64_t read_ms[PLAN_TARGETS_MAX];          /* when, monotonic */
     int64_t looked_ms;                          /* monotonic; 0: not in this run */
-    int tries;                                  /* of what fails now */
+    int tries;                                  /* of the change that fails now */
+    int ask_tries;                              /* of the question that fails now */
 };
 
 int64_t drive_wall_ms(void);

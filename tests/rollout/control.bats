@@ -106,6 +106,39 @@ patient='rollout: {steps: [{percent: 10%, approval: true}, 100%], soak: 0s, hist
     said 'aborted by'
 }
 
+@test "what runs in another process is found by the target that was named" {
+    manifest "$patient
+targets: {local: {provider: local}, here: {provider: local}}"
+    serve
+    versions
+    load_at 500
+    run_rollout --target here
+    wait_for 60 said '10 % on the new version'
+    edgectl rollout pause --target here
+    expect_status 0
+    edgectl rollout abort --target here
+    expect_status 0
+    [ "$(share_of "$old")" = 100.0 ]
+    ended_with 1
+}
+
+@test "a provider that is away for a while is asked again" {
+    manifest "$patient"
+    serve
+    versions
+    run_rollout
+    wait_for 60 said '10 % on the new version'
+    kill -9 "$server"
+    wait "$server" || :
+    wait_for 60 said 'edgectl on this machine: '
+    serve
+    load_at 1000
+    edgectl rollout promote --full
+    expect_status 0
+    ended_with 0
+    [ "$(share_of "$new")" = 100.0 ]
+}
+
 @test "two rollouts of one target do not run at the same time" {
     manifest "$patient"
     serve
