@@ -200,7 +200,7 @@ static int create_once(struct aws_target *t, const char *role, struct api_respon
         "Runtime", RUNTIME, "Role", role, "Handler", HANDLER, "Timeout", TIMEOUT_S, "MemorySize",
         MEMORY_MB, "Publish", 0, "Architectures", "x86_64", "Tags", AWS_TAG, t->app);
     struct api_request request = {.method = "POST", .path = FUNCTIONS, .progress = on_progress,
-                                  .progress_env = t};
+                                  .progress_env = t, .repeatable = true};
     request.body = code_body(fields, true, t->base.shipment->bundle);
     return api_do(aws_service_api(s), &request, answer, err);
 }
@@ -217,7 +217,8 @@ int aws_lambda_make(struct target *target, struct step *step, struct err *err)
         r = create_once(t, role, &answer, err);
         if (r < 0)
             return r;
-        if (answer.status == 201)
+        /* Its name is taken: by the first try, whose answer was lost, as it was free before. */
+        if (answer.status == 201 || aws_error_is(&answer, "ResourceConflictException"))
             return settle(t, NULL, err);
         /* A role that was made a moment ago is not known everywhere yet. */
         if (answer.status != 400 || !strstr(answer.body, "cannot be assumed"))

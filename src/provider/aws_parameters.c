@@ -66,7 +66,7 @@ int aws_parameter_put(struct aws_target *t, const char *name, const void *value,
                         json_pack("{s:s, s:o, s:s, s:b, s:s}", "Name", name, "Value", text, "Type",
                                   secret ? "SecureString" : "String", "Overwrite", overwrite,
                                   "Tier", "Intelligent-Tiering"),
-                        overwrite, &answer, err);
+                        true, &answer, err);
     if (r < 0)
         return r;
     /* A name that follows from its value has that value already. */

@@ -30,8 +30,9 @@ static int rights(struct aws_target *t, char **ret, struct err *err)
     return 0;
 }
 
-/* 1: it answered with XML; 0: there is no such thing. Takes `form`. */
-static int ask(struct aws_target *t, struct api_body *form, struct xml **ret, struct err *err)
+/* 1: it answered with XML; 0: with the error `none`, which is as good. Takes `form`. */
+static int ask(struct aws_target *t, struct api_body *form, const char *none, struct xml **ret,
+               struct err *err)
 {
     struct aws_service *s;
     int r = aws_service(t, AWS_IAM, &s, err);
@@ -43,7 +44,7 @@ static int ask(struct aws_target *t, struct api_body *form, struct xml **ret, st
     r = aws_query_call(s, form, true, &answer, err);
     if (r < 0)
         return r;
-    if (answer.status == 404 && aws_error_is(&answer, "NoSuchEntity"))
+    if (aws_error_is(&answer, none))
         return 0;
     if (answer.status != 200)
         return aws_fail(s, "POST", "/", &answer, err);
@@ -59,12 +60,13 @@ static int change(struct aws_target *t, struct api_body *form, struct err *err)
         api_body_free(form);
         return r;
     }
-    return aws_query_xml(s, form, false, NULL, err);
+    return aws_query_xml(s, form, true, NULL, err);
 }
 
 static int read_role(struct aws_target *t, struct xml **ret, struct err *err)
 {
-    return ask(t, api_body_form("Action", "GetRole", "RoleName", t->role, NULL), ret, err);
+    return ask(t, api_body_form("Action", "GetRole", "RoleName", t->role, NULL), "NoSuchEntity",
+               ret, err);
 }
 
 int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
@@ -90,7 +92,7 @@ static int has_policy(struct aws_target *t, struct err *err)
 {
     cleanup(xml_free_p) struct xml *x = NULL;
     return ask(t, api_body_form("Action", "GetRolePolicy", "RoleName", t->role, "PolicyName",
-                                POLICY, NULL), &x, err);
+                                POLICY, NULL), "NoSuchEntity", &x, err);
 }
 
 int aws_role_ready(struct aws_target *t, struct err *err)
@@ -110,10 +112,11 @@ int aws_role_make(struct target *target, struct step *step, struct err *err)
     cleanup(xml_free_p) struct xml *x = NULL;
     int r = read_role(t, &x, err);
     if (r == 0)
-        r = change(t, api_body_form("Action", "CreateRole", "RoleName", t->role,
-                                    "AssumeRolePolicyDocument", trust, "Description",
-                                    "Runs an edge app that edgectl ships", "Tags.member.1.Key",
-                                    AWS_TAG, "Tags.member.1.Value", t->app, NULL), err);
+        r = ask(t, api_body_form("Action", "CreateRole", "RoleName", t->role,
+                                 "AssumeRolePolicyDocument", trust, "Description",
+                                 "Runs an edge app that edgectl ships", "Tags.member.1.Key",
+                                 AWS_TAG, "Tags.member.1.Value", t->app, NULL),
+                "EntityAlreadyExists", &x, err);
     cleanup(free_p) char *document = NULL;
     if (r >= 0)
         r = rights(t, &document, err);

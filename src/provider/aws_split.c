@@ -430,25 +430,27 @@ static struct xml *policy_config(const struct state *s, int bp)
     return root;
 }
 
+/* A staging distribution has one policy at most: when it has one already, that is the first try's,
+ * whose answer was lost. */
 static int policy_make(struct aws_target *t, struct state *s, struct xml *config, struct err *err)
 {
     struct aws_service *service;
     int r = aws_service(t, AWS_CLOUDFRONT, &service, err);
     if (r < 0)
         return r;
-    cleanup(xml_free_p) struct xml *x = NULL;
-    buf_init(&s->policy.etag, ETAG_MAX);
-    r = aws_call_xml(service, &(struct api_request){.method = "POST", .path = POLICIES,
-                                                    .body = aws_body_xml(config)},
-                     &x, &s->policy.etag, err);
+    cleanup(api_response_clear) struct api_response answer = {0};
+    r = api_do(aws_service_api(service),
+               &(struct api_request){.method = "POST", .path = POLICIES, .repeatable = true,
+                                     .body = aws_body_xml(config)}, &answer, err);
     if (r < 0)
         return r;
-    const char *id = xml_get(x, "Id");
-    if (!id)
-        return err_set(err, ERR_NETWORK, "Amazon CloudFront made a policy without an id");
-    s->policy.id = xstrdup(id);
-    s->has_policy = true;
-    return 0;
+    if (answer.status != 201 && !aws_error_is(&answer, "StagingDistributionInUse"))
+        return aws_fail(service, "POST", POLICIES, &answer, err);
+    r = policy_find(t, &s->primary, &s->staging, &s->policy, err);
+    if (r == 0)
+        r = err_set(err, ERR_NETWORK, "Amazon CloudFront made a policy that it does not know");
+    s->has_policy = r > 0;
+    return r < 0 ? r : 0;
 }
 
 static int set_two(struct aws_target *t, struct state *s, const struct split *want,

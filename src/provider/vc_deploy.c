@@ -11,7 +11,8 @@
 
 #define META "edgectlRelease"
 
-enum { PAGE = 100, PAGES_MAX = 20, UPLOADS_AT_ONCE = 8, ROUNDS_MAX = 5, READY_LIMIT_S = 45 * 60 };
+enum { PAGE = 100, PAGES_MAX = 20, UPLOADS_AT_ONCE = 8, ROUNDS_MAX = 5, TRIES = 3 };
+enum { READY_LIMIT_S = 45 * 60 };
 
 const char *vc_deployment_id(const json_t *deployment)
 {
@@ -212,9 +213,11 @@ static int create_once(struct vc *v, const json_t *files, json_t **ret, struct e
     if (answer.status >= 200 && answer.status < 300)
         return api_json(v->api, "POST", path, &answer, ret, err);
     cleanup(free_p) char *code = vc_code(&answer);
-    if (strcmp(code, "missing_files") != 0)
-        return vc_fail(v, "POST", path, &answer, err);
-    cleanup(json_decref_p) json_t *body = json_loadb(answer.body, answer.len, 0, NULL);
+    cleanup(json_decref_p) json_t *body = NULL;
+    /* Half a list of files is no refusal. */
+    r = answer.status == 400 ? api_json(v->api, "POST", path, &answer, &body, err) : 0;
+    if (r < 0 || strcmp(code, "missing_files") != 0)
+        return r < 0 ? r : vc_fail(v, "POST", path, &answer, err);
     *ret = json_incref(json_object_get(json_object_get(body, "error"), "missing"));
     if (json_is_array(*ret) && json_array_size(*ret))
         return 1;
@@ -284,6 +287,24 @@ void vc_note_urls(const struct vc *v, struct shipment *s, const json_t *deployme
     s->preview_url = url ? xasprintf("https://%s/", url) : NULL;
 }
 
+/* Making one twice would leave two: after a call that may have been done it is looked for first. */
+static int find_or_create(struct vc *v, json_t **ret, struct err *err)
+{
+    const struct shipment *s = v->t.shipment;
+    struct vc_wait w = {0};
+    for (int i = 0; i < TRIES; i++) {
+        int r = vc_deployment_find(v, s->bundle->id, s->preview ? NULL : "production", ret, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+        r = create(v, ret, err);
+        if (r != -ERR_NETWORK || i + 1 == TRIES)
+            return r;
+        if (vc_pause(v, &w, "Vercel", READY_LIMIT_S, err) < 0)
+            return -ERR_INTERRUPTED;
+    }
+    return 0;
+}
+
 int vc_deploy(struct target *target, struct step *step, struct err *err)
 {
     (void)step;
@@ -293,10 +314,7 @@ int vc_deploy(struct target *target, struct step *step, struct err *err)
     cleanup(json_decref_p) json_t *ready = NULL;
     int r = vc_need_project(v, err);
     if (r == 0)
-        r = vc_deployment_find(v, s->bundle->id, s->preview ? NULL : "production", &deployment,
-                               err);
-    if (r == 0)
-        r = create(v, &deployment, err);
+        r = find_or_create(v, &deployment, err);
     if (r < 0)
         return r;
     const char *id = vc_deployment_id(deployment);

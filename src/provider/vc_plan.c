@@ -48,9 +48,12 @@ static int make_project(struct target *target, struct step *step, struct err *er
         return r < 0 ? r : 0;
     r = vc_do(v, "POST", xstrdup("/v11/projects"),
               json_pack("{s:s, s:n, s:b}", "name", v->creds.project, "framework",
-                        "skipGitConnectDuringLink", 1), false, &answer, err);
-    const char *id = r == 0 ? json_text(answer, "id") : NULL;
-    return r < 0 || !id ? r : fact_set(target, "vercel", "made", id, err);
+                        "skipGitConnectDuringLink", 1), true, &answer, err);
+    /* A name that is taken now was free before: by the first try, whose answer was lost. */
+    struct err failure;
+    int there = r < 0 ? vc_project(v, &failure) : 0;
+    const char *id = r == 0 ? json_text(answer, "id") : there > 0 ? v->project_id : NULL;
+    return id ? fact_set(target, "vercel", "made", id, err) : r;
 }
 
 static int adopt_project(struct target *target, struct step *step, struct err *err)
