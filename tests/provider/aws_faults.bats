@@ -4,12 +4,15 @@
 
 load ../lib
 load ship
+load cases
+
+READ='GET /2015-03-31/functions/shop/configuration'
+MAKE='POST /2015-03-31/functions$'
+WRITE='POST /2015-03-31/functions/shop/versions'
 
 setup() {
     scratch
-    start_fake aws
     unset "${!AWS_@}"
-    export AWS_ENDPOINT_URL=$FAKE AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=aws-secret-key
     cat >edge.yaml <<'EOF'
 name: shop
 build: { command: "true", artifact: app.wasm }
@@ -19,20 +22,35 @@ EOF
 for n in 1, 2:
     with zipfile.ZipFile(f"b{n}.zip", "w") as z:
         z.writestr("lambda/index.js", f"exports.handler = {n}")'
-    # No wait of the fake's is the subject here.
-    fake call '{"name": "slow", "reads": 0}' >/dev/null
+    begin
 }
 
 teardown() {
     stop_fake
 }
 
-deploy() {
-    ship prod deploy "b$1.zip" "rel$1" "secrets/api=d$1"
+begin() {
+    stop_fake
+    rm -rf fake state
+    start_fake aws
+    export AWS_ENDPOINT_URL=$FAKE AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=aws-secret-key
+    # No wait of the fake's is the subject here.
+    fake call '{"name": "set", "slow": 0, "young_role_tries": 0}' >/dev/null
 }
 
-# What there must be after a release, however it came about.
-check_whole() {
+release() {
+    last=$1
+    ship_maybe_killed prod deploy "b$1.zip" "rel$1" "secrets/api=d$1"
+    [ "$status" -ne 0 ] || version=$(field version)
+}
+
+traffic() {
+    ship_maybe_killed prod split "$version"
+    [ -n "${KILLABLE-}" ] || expect_status 0
+}
+
+# What there must be after so many releases, however they came about.
+whole() {
     fake state | python3 -c '
 import json, sys
 s = json.load(sys.stdin)
@@ -46,46 +64,28 @@ assert "function:shop:" + sys.argv[1] in d[0]["config"], d' "$1"
     no_violations
 }
 
-@test "what passes is tried again: busy, down, cut off, half an answer" {
-    cases='
-POST-/$ {"kind": "429"}
-GET-/2015 {"kind": "status", "status": 503, "times": 2}
-GET-/2020 {"kind": "status", "status": 500}
-GET-/2020 {"kind": "reset"}
-GET-/2020 {"kind": "trickle"}
-PUT-/2020.*/config {"kind": "status", "status": 503}
-PUT-/2015.*/code {"kind": "reset"}'
-    deploy 1
-    expect_status 0
-    ship_ok prod split 1
-    while read -r match fault; do
-        [ -n "$match" ] || continue
-        fake fault "{\"match\": \"${match/-/ }\", ${fault#\{}" >/dev/null
-    done <<<"$cases"
-    deploy 2
-    expect_status 0
-    ship_ok prod split 2
-    check_whole 2
+@test "what passes does no harm" {
+    what_passes
 }
 
-@test "what stays is told in AWS's words, with the exit status for it" {
-    while IFS='|' read -r match fault code words; do
-        [ -n "$match" ] || continue
-        fake reset >/dev/null
-        fake fault "{\"match\": \"$match\", \"times\": -1, $fault}" >/dev/null
-        EDGECTL_API_TIMEOUT=2 ship prod plan b1.zip rel1
-        echo "$match $fault: $status $stderr"
-        [ "$status" -eq "$code" ]
-        expect_in "$stderr" "$words"
-        expect_in "$stderr" "hint: "
-    done <<'EOF'
-GET /2015|"kind": "429", "after": 300|6|ThrottlingException
-GET /2015|"kind": "status", "status": 503|6|ServiceUnavailable
-GET /2015|"kind": "html"|6|HTML instead of JSON
-GET /2020|"kind": "html"|6|no valid XML
-GET /2015|"kind": "silence"|6|AWS Lambda
-GET /2020|"kind": "truncated"|6|CloudFront
-EOF
+@test "what stays is told in AWS's words, and the next run goes on from there" {
+    what_stays
+}
+
+@test "XML that is none, or half of it" {
+    for kind in html truncated; do
+        fake fault "{\"match\": \"GET /2020\", \"kind\": \"$kind\", \"times\": -1}"
+        release 1
+        expect_status 6
+        expect_in "$stderr" 'no valid XML'
+        expect_in "$stderr" 'hint: '
+        fake heal
+    done
+    # An upload whose answer was lost is not mistaken for somebody else's.
+    release 1
+    fake fault '{"match": "PUT /2015.*/code", "kind": "reset"}'
+    release 2
+    expect_status 0
 }
 
 @test "keys that are missing, wrong, expired or cut short: exit status 8, and where they came from" {
@@ -149,66 +149,41 @@ EOF
     no_violations
 }
 
-# Each of them by itself in check-fault; else a sample.
-stride() {
-    [ -n "${TEST_FAULT_FULL-}" ] && echo 1 || echo 3
-}
-
 @test "killed before or after any request, the next run ends what was begun" {
-    nth=1
-    step=$(stride)
-    while :; do
-        for when in before after; do
-            stop_fake
-            rm -rf fake state
-            start_fake aws
-            export AWS_ENDPOINT_URL=$FAKE
-            fake call '{"name": "slow", "reads": 0}' >/dev/null
-            ship_killed "$nth" "$when" prod deploy b1.zip rel1 secrets/api=d1
-            [ "$status" -ne 0 ] || break 2
-            [ "$status" -eq 137 ]
-            deploy 1
-            expect_status 0
-            ship_ok prod split 1
-            check_whole 1 || {
-                echo "killed $when request $nth"
-                return 1
-            }
-        done
-        nth=$((nth + step))
-    done
-    [ "$nth" -gt 15 ]
+    killed_anywhere : release 1
 }
 
-@test "killed at any request of a canary or a promotion, the next run ends it" {
-    step=$(stride)
-    for want in "1 2=500" 2; do
-        nth=1
-        while :; do
-            for when in before after; do
-                stop_fake
-                rm -rf fake state
-                start_fake aws
-                export AWS_ENDPOINT_URL=$FAKE
-                fake call '{"name": "slow", "reads": 0}' >/dev/null
-                deploy 1
-                ship_ok prod split 1
-                deploy 2
-                [ "$want" != 2 ] || ship_ok prod split 1 2=500
-                # shellcheck disable=SC2086
-                ship_killed "$nth" "$when" prod split $want
-                [ "$status" -ne 0 ] || break 2
-                # shellcheck disable=SC2086
-                ship_ok prod split $want
-                ship_ok prod get-split
-                case $want in
-                2) expect_in "$output" '[{"version": "2", "bp": 10000}]' ;;
-                *) expect_in "$output" '{"version": "2", "bp": 500}]' ;;
-                esac
-                no_violations
-            done
-            nth=$((nth + step))
-        done
-        [ "$nth" -gt 6 ]
-    done
+first() {
+    release 1
+    traffic
+}
+
+@test "killed at any request of the second release" {
+    killed_anywhere first release 2
+}
+
+canary() {
+    ship_maybe_killed prod split 1 2=500
+}
+
+two() {
+    first
+    release 2
+}
+
+half() {
+    two
+    canary
+}
+
+promote() {
+    ship_maybe_killed prod split 2
+}
+
+@test "killed at any request of a canary" {
+    killed_anywhere two canary
+}
+
+@test "killed at any request of its promotion" {
+    killed_anywhere half promote
 }
