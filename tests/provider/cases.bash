@@ -97,7 +97,7 @@ killed_anywhere() {
             traffic
             whole "$last"
         done
-        nth=$((nth + ${step:-3}))
+        nth=$((nth + ${step:-6}))
     done
     # Some kill struck.
     [ "$nth" -gt 1 ]
