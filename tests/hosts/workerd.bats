@@ -43,11 +43,15 @@ same() {
     rm answer.*
 }
 
-@test "hello in every language" {
-    for guest in go/hello js/hello as/hello; do
+@test "hello in AssemblyScript, Go and JavaScript" {
+    # Go is the last: where it is missing, the others have been seen.
+    for guest in as/hello js/hello go/hello; do
         work "$guest"
         says / Hello
     done
+}
+
+@test "hello in C and Rust" {
     for guest in c/hello rust/hello; do
         serve "$guest"
         native=$url

@@ -32,7 +32,7 @@ dev() {
     "$EDGECTL" dev --addr 127.0.0.1:0 --ready-file ready "$@" >>log 2>&1 3>&- &
     dev=$!
     pids+=("$dev")
-    wait_for 60 ready_or_gone
+    wait_for 240 ready_or_gone # the engine of a JavaScript guest is compiled first: 10 s alone on 2 cores
     [ -s ready ] || {
         cat log
         return 1
