@@ -107,7 +107,7 @@ static struct manifest *reread(void *env)
  * that share a state folder, the first takes deploys. */
 static int take_deploys(struct dev *d, struct err *err)
 {
-    if (admin_answers(d->state_dir))
+    if (state_server_answers(d->state_dir))
         return 0;
     struct shelf_options shelf = {
         .state_dir = d->state_dir, .engine = d->host.engine, .server = d->host.server,

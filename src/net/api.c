@@ -112,7 +112,7 @@ int api_new(const struct api_options *options, struct api **ret_api, struct err 
     a->base_from = copy(options->base_from);
     a->unix_socket = copy(options->unix_socket);
     a->hint_credentials = copy(options->hint_credentials);
-    a->ca_file = find_ca_file(options->ca_from);
+    a->ca_file = options->ca_file ? xstrdup(options->ca_file) : find_ca_file(options->ca_from);
     if (options->headers)
         headers_copy(&a->headers, options->headers);
     for (size_t i = 0; i < a->headers.count; i++) {

@@ -57,6 +57,7 @@ struct api_options {
     const char *base;
     const char *base_from;          /* variable that named it, for messages; NULL = the default */
     const char *unix_socket;        /* connect there, whatever `base` says; NULL = no */
+    const char *ca_file;            /* instead of any other; copied; NULL = none */
     const char *ca_from;            /* variable that names a CA file, tried first; NULL = none */
     const struct headers *headers;  /* go with each request; copied; their values are secrets */
     api_sign_fn *sign;

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -15,6 +13,7 @@
 #include "base/labels.h"
 #include "base/mem.h"
 #include "bundle/bundle.h"
+#include "crypto/ca.h"
 #include "provider/journal.h"
 #include "world/state.h"
 
@@ -27,22 +26,12 @@ static void json_free_p(json_t **json)
 
 /* --- finding the server --- */
 
-static bool answers(const char *path)
-{
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || strlen(path) >= sizeof un.sun_path)
-        return false;
-    memcpy(un.sun_path, path, strlen(path) + 1);
-    return connect(fd, (struct sockaddr *)&un, sizeof un) == 0;
-}
-
 static bool use_server(struct local *l, const char *state_dir)
 {
     if (!state_dir)
         return false;
     l->socket = state_socket_path(state_dir);
-    if (answers(l->socket)) {
+    if (state_server_answers(state_dir)) {
         l->state_dir = xstrdup(state_dir);
         return true;
     }
@@ -399,8 +388,15 @@ static int where(struct local *l, char **ret_url, char **ret_host, struct err *e
     return *ret_url ? 0 : err_set(err, ERR_NETWORK, "the edgectl that serves has no address");
 }
 
-static int ask(const char *url, const struct probe *p, const char *host, struct probe_result *ret,
-               struct err *err)
+/* `edgectl serve --tls` has its certificate from this user's own authority. */
+static int open_authority(const char *url, struct ca **ret, struct err *err)
+{
+    cleanup(free_p) char *dir = strncmp(url, "https:", 6) == 0 ? ca_default_dir() : NULL;
+    return dir ? ca_open(dir, ret, err) : 0;
+}
+
+static int ask(const char *url, const struct ca *ca, const struct probe *p, const char *host,
+               struct probe_result *ret, struct err *err)
 {
     struct headers headers = {0};
     struct api *api = NULL;
@@ -409,7 +405,7 @@ static int ask(const char *url, const struct probe *p, const char *host, struct 
     int64_t timeout = p->timeout_ms ? p->timeout_ms : 10000;
     struct api_options options = {
         .name = "the app", .base = url, .connect_ms = timeout, .answer_ms = timeout,
-        .stall_ms = timeout,
+        .stall_ms = timeout, .ca_file = ca ? ca_cert_path(ca) : NULL,
     };
     int r = api_new(&options, &api, err);
     if (r < 0)
@@ -442,8 +438,14 @@ static int local_probe(struct target *t, const struct probe *p, struct probe_res
     cleanup(free_p) char *url = NULL;
     cleanup(free_p) char *host = NULL;
     *ret = (struct probe_result){0};
+    struct ca *ca = NULL;
     int r = where(local_of(t), &url, &host, err);
-    return r < 0 ? r : ask(url, p, p->host ? p->host : host, ret, err);
+    if (r == 0)
+        r = open_authority(url, &ca, err);
+    if (r == 0)
+        r = ask(url, ca, p, p->host ? p->host : host, ret, err);
+    ca_close(ca);
+    return r;
 }
 
 /* --- notes --- */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -326,17 +325,6 @@ int admin_json(struct admin_call *c, json_t **ret, struct err *err)
 
 /* --- life --- */
 
-bool admin_answers(const char *state_dir)
-{
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    cleanup(free_p) char *path = state_socket_path(state_dir);
-    cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || strlen(path) >= sizeof un.sun_path)
-        return false;
-    memcpy(un.sun_path, path, strlen(path) + 1);
-    return connect(fd, (struct sockaddr *)&un, sizeof un) == 0;
-}
-
 /* Anybody may connect to a socket in /tmp whose mode was changed, or as root. */
 static bool is_stranger(void *env, int fd)
 {
@@ -392,7 +380,7 @@ static void admin_free(struct admin *a)
 
 static int open_socket(struct admin *a, struct err *err)
 {
-    if (admin_answers(a->o.state_dir)) {
+    if (state_server_answers(a->o.state_dir)) {
         int r = err_set(err, ERR_DRIFT, "another edgectl serves from %s", a->o.state_dir);
         err_hint(err, "stop it, or name another folder with --state");
         return r;

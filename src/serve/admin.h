@@ -41,8 +41,6 @@ struct admin_options {
     struct kv_db *kv;
 };
 
-/* Does a server answer on that folder's socket already? */
-bool admin_answers(const char *state_dir);
 
 /* Makes the token and the socket, and answers on a thread of its own. -ERR_DRIFT: another server
  * answers on that socket. */

@@ -54,6 +54,20 @@ char *state_socket_path(const char *dir)
     return xasprintf("/tmp/edgectl-%u-%.24s.sock", (unsigned)getuid(), hex);
 }
 
+bool state_server_answers(const char *dir)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    cleanup(free_p) char *path = state_socket_path(dir);
+    cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || strlen(path) >= sizeof un.sun_path)
+        return false;
+    memcpy(un.sun_path, path, strlen(path) + 1);
+    return connect(fd, (struct sockaddr *)&un, sizeof un) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == getuid();
+}
+
 /* 1 when it was made, 0 when it was there. */
 static int make_one(const char *path, struct err *err)
 {

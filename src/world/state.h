@@ -3,6 +3,7 @@
 #ifndef EDGECTL_WORLD_STATE_H
 #define EDGECTL_WORLD_STATE_H
 
+#include <stdbool.h>
 #include "base/err.h"
 
 struct manifest;
@@ -19,6 +20,9 @@ char *state_dir_server(void);
 /* The admin socket of a server whose state folder this is: in it, or, where that path would be too
  * long for a socket, in /tmp under a name made of the path. The caller frees. */
 char *state_socket_path(const char *dir);
+/* Whether such a server listens there now, and is this user's: anybody may put a socket into /tmp,
+ * to be told the token and the secrets. */
+bool state_server_answers(const char *dir);
 /* The file in a state folder with the word that opens its admin socket. */
 #define STATE_TOKEN "admin.token"
 

@@ -25,6 +25,31 @@ load local
     expect_in "$stderr" "edgectl serve"
 }
 
+@test "a server with a certificate of the local authority is probed too" {
+    serve --tls
+    edgectl deploy
+    expect_status 0
+    expect_in "$stderr" "it answers with 200"
+}
+
+@test "in the middle of a rollout, rollback goes to the stable version, not behind it" {
+    serve
+    deploy
+    guest v2
+    deploy
+    stable=$v
+    guest v3
+    deploy --no-traffic
+    split "$stable" 9000 "$v" 1000
+    edgectl rollback
+    expect_status 0
+    [ "$(page)" = "v2 beta=off token=one" ]
+    split "$stable" 5000 "$v" 5000
+    edgectl rollback
+    expect_status 0
+    [ "$(page)" = "v2 beta=off token=one" ]
+}
+
 @test "a dry run tells and does nothing" {
     serve
     edgectl deploy --dry-run
