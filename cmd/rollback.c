@@ -49,6 +49,13 @@ static const char *before_by_journal(const struct journal *j, const char *curren
     return before;
 }
 
+/* Where two versions share the traffic, the way back is to the stable one, not behind it. */
+static const char *stable_of(const struct split *s)
+{
+    bool shared = s->count > 1 && s->arms[0].bp > 0 && s->arms[1].bp > 0;
+    return shared ? s->arms[0].version : NULL;
+}
+
 static const struct version *find(const struct version_list *list, const char *id)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -74,7 +81,9 @@ static int choose(struct session *s, const struct rollback_args *args,
                   struct err *err)
 {
     const char *current = main_version(now);
-    const char *id = args->version ? args->version : before_by_journal(s->journal, current);
+    const char *id = args->version ? args->version : stable_of(now);
+    if (!id)
+        id = before_by_journal(s->journal, current);
     if (id && !args->version && !find(list, id))
         id = NULL; /* it has gone */
     if (!id)
