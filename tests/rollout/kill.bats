@@ -40,16 +40,16 @@ points() {
 # A kill at each (KILLS of them in all, 0: at every one) point of a rollout, then `resume` or
 # `abort`: all traffic is on one version, and no step was taken twice.
 kills_in() {
-    local of=$1 step i n=0 end
+    local of=$1 step kill_at done=0 end
     step=$((KILLS ? (of + KILLS - 1) / KILLS : 1))
-    for ((i = 1; i <= of; i += step)); do
-        EDGECTL_TEST_KILL_AT=$i run "$EDGECTL" rollout run
+    for ((kill_at = 1; kill_at <= of; kill_at += step)); do
+        EDGECTL_TEST_KILL_AT=$kill_at run "$EDGECTL" rollout run
         # The last points of a run are not always come to.
         if [ "$status" -eq 137 ]; then
-            n=$((n + 1))
-            if ((n % 2)); then end=resume; else end=abort; fi
+            done=$((done + 1))
+            if ((done % 2)); then end=resume; else end=abort; fi
             edgectl rollout "$end"
-            echo "killed at $i, $end: status $status $stderr"
+            echo "killed at $kill_at, $end: status $status $stderr"
             case $end:$status in
             resume:0) [ "$1:$2" = "$1:good" ] && whole "0.0 100.0" || return 1 ;;
             resume:3) [ "$2" = bad ] && whole "100.0 0.0" || return 1 ;;
@@ -66,7 +66,7 @@ kills_in() {
         edgectl rollout abort --to "$old"
         expect_status 0
     done
-    [ "$n" -gt 3 ]
+    [ "$done" -gt 3 ]
 }
 
 @test "a rollout of a good version that is killed anywhere ends on one version" {
