@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "rollout/drive_impl.h"
 
-static const int64_t read_age_ms = 2000, prove_ms = 30000;
+static const int64_t read_age_ms = 2000, prove_ms = 30000, reach_ms = 3000;
 enum { PAST_LOOKS = 40 };
 
 static const struct manifest_rollout plain_rollout = {.burn_in_ms = -1, .history_ms = -1};
@@ -123,31 +123,36 @@ int drive_prove(struct drive *d, int t, bool back, struct err *err)
     const struct plan_target *pt = &d->r->plan.target[t];
     struct probe p = {.version = back ? pt->stable : pt->canary, .timeout_ms = 5000};
     struct probe_result result = {0};
-    int64_t until = drive_mono_ms() + prove_ms + 2 * pt->propagation_ms;
+    int64_t began = drive_mono_ms();
     for (;;) {
         int r = target_probe(d->o.target[t], &p, &result, err);
         if (r < 0)
             return r;
-        if ((result.status > 0 && result.verified) || drive_mono_ms() > until ||
+        int64_t most = result.status ? prove_ms + 2 * pt->propagation_ms : reach_ms;
+        if ((result.status > 0 && result.verified) || drive_mono_ms() - began > most ||
             drive_interrupted(d))
             break;
         drive_sleep(d, 200);
     }
     bool good = result.status > 0 && result.verified;
-    if (good || back)
-        return drive_event(d, json_pack("{s:s, s:i, s:b, s:b, s:i}", "e", "proven", "target", t,
-                                        "back", back, "ok", good, "status", result.status), err);
-    if (drive_interrupted(d))
+    if (!good && drive_interrupted(d))
         return 0;
-    char why[256];
-    if (result.status > 0)
-        snprintf(why, sizeof why, "target '%s': asked for version %.60s, version %.60s answered",
-                 pt->name, pt->canary, result.version[0] ? result.version : "unknown");
-    else
-        snprintf(why, sizeof why, "target '%s': version %.60s does not answer: %.100s", pt->name,
-                 pt->canary, result.why);
-    return drive_event(d, json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(ERR_GATE),
-                                    "why", why), err);
+    struct err why = {0};
+    if (!good && result.status > 0)
+        err_set(&why, ERR_GATE, "target '%s': asked for version %.60s, version %.60s answered",
+                pt->name, p.version, result.version[0] ? result.version : "unknown");
+    else if (!good)
+        err_set(&why, ERR_NETWORK, "target '%s': version %.60s cannot be asked from here: %.150s",
+                pt->name, p.version, result.why);
+    /* The wrong version is a reason to go back. That nothing can be reached from here is none: what
+     * others reach is in the evidence. */
+    if (!good && !back && result.status > 0)
+        return drive_event(d, json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(ERR_GATE),
+                                        "why", why.msg), err);
+    if (!good && d->o.on_trouble)
+        d->o.on_trouble(d->o.env, &why);
+    return drive_event(d, json_pack("{s:s, s:i, s:b, s:b, s:i}", "e", "proven", "target", t, "back",
+                                    back, "ok", good, "status", result.status), err);
 }
 
 void drive_explain(const struct rollout *r, char *to, size_t cap)
@@ -173,7 +178,8 @@ static bool newest_idle(const struct version_list *list, const char *stable, con
     for (size_t i = 0; i < list->count; i++) {
         const struct version *v = &list->list[i];
         bool named = wanted && (strcmp(v->id, wanted) == 0 || strcmp(v->release, wanted) == 0);
-        if ((wanted ? !named : !v->deployable) || strcmp(v->id, stable) == 0)
+        /* Of itself only what edgectl made: a router of ours is a version of something too. */
+        if ((wanted ? !named : !v->deployable || !v->release[0]) || strcmp(v->id, stable) == 0)
             continue;
         if (!v->deployable) {
             err_set(err, ERR_USAGE, "version %s can no longer be given traffic", v->id);
