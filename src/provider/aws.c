@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
@@ -17,11 +15,6 @@ const char *aws_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text ? text : "";
-}
-
-void aws_json_free(json_t **j)
-{
-    json_decref(*j);
 }
 
 /* --- opening --- */
@@ -130,14 +123,6 @@ int aws_service(struct aws_target *t, enum aws_service_id id, struct aws_service
     return r;
 }
 
-static void note_skew(const struct api_response *r, int64_t *ret_ms)
-{
-    const char *date = headers_get(&r->headers, "date");
-    struct tm tm = {0};
-    if (date && strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-        *ret_ms = (int64_t)timegm(&tm) * 1000 - clock_wall_ns() / 1000000;
-}
-
 static int ask_caller(struct aws_target *t, int64_t *ret_skew_ms, struct err *err)
 {
     struct aws_service *s;
@@ -149,7 +134,7 @@ static int ask_caller(struct aws_target *t, int64_t *ret_skew_ms, struct err *er
     if (r < 0)
         return r;
     if (ret_skew_ms)
-        note_skew(&answer, ret_skew_ms);
+        *ret_skew_ms = clock_skew_ms(&answer);
     if (answer.status != 200)
         return aws_fail(s, "POST", "/", &answer, err);
     cleanup(xml_free_p) struct xml *x = NULL;

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "provider/aws_sign.h"
+#include "provider/common.h"
 
 enum { CODE_MAX = 200, WORDS_MAX = 2000, BODY_MAX = 16 << 20 };
 
@@ -233,11 +233,7 @@ static const char *const moved[] = {
 /* The clock is the usual reason why a signature is not valid, and the answer says the time. */
 static void hint_clock(const struct api_response *r, struct err *err)
 {
-    const char *date = headers_get(&r->headers, "date");
-    struct tm tm = {0};
-    if (!date || !strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-        return;
-    long long off = (long long)(clock_wall_ns() / 1000000000 - (int64_t)timegm(&tm));
+    long long off = (long long)(-clock_skew_ms(r) / 1000);
     if (off > 240 || off < -240)
         err_hint(err, "this machine's clock is %lld s %s AWS's: set it, then run it again",
                  off > 0 ? off : -off, off > 0 ? "ahead of" : "behind");

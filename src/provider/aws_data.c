@@ -45,7 +45,7 @@ static int list_pairs(struct aws_target *t, const char *arn, const char *prefix,
         cleanup(free_p) char *path =
             next ? api_path("/key-value-stores/%s/keys?MaxResults=50&NextToken=%s", arn, next)
                  : api_path("/key-value-stores/%s/keys?MaxResults=50", arn);
-        cleanup(aws_json_free) json_t *page = NULL;
+        cleanup(json_decref_p) json_t *page = NULL;
         int r = get_json(t, path, &page, err);
         size_t i;
         const json_t *one;
@@ -97,7 +97,7 @@ int aws_get(struct target *target, struct store_ref store, const char *key, stru
         return 0;
     if (answer.status != 200)
         return aws_fail(s, "GET", path, &answer, err);
-    cleanup(aws_json_free) json_t *pair = NULL;
+    cleanup(json_decref_p) json_t *pair = NULL;
     r = api_json(aws_service_api(s), "GET", path, &answer, &pair, err);
     if (r < 0)
         return r;
@@ -205,7 +205,7 @@ int aws_put(struct target *target, struct store_ref store, const struct entry *e
         return aws_secrets_put(target, store, entries, count, err);
     int r = store_arn(aws_of(target), &store, &arn, err);
     for (size_t i = 0; r == 0 && i < count; i++) {
-        cleanup(aws_json_free) json_t *text = json_stringn(entries[i].value, entries[i].len);
+        cleanup(json_decref_p) json_t *text = json_stringn(entries[i].value, entries[i].len);
         if (!text)
             return err_set(err, ERR_FAILURE, "config '%s': a KeyValueStore only takes text",
                            entries[i].key);

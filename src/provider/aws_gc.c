@@ -142,7 +142,7 @@ static int destroy_distribution(struct aws_target *t, struct steps *to, struct e
 static int destroy_parameters(struct aws_target *t, struct steps *to, struct err *err)
 {
     cleanup(free_p) char *path = xasprintf("/edgectl/%s", t->app);
-    cleanup(aws_json_free) json_t *names = NULL;
+    cleanup(json_decref_p) json_t *names = NULL;
     int r = aws_parameter_names(t, path, &names, err);
     if (r < 0 || !json_array_size(names))
         return r;
@@ -156,7 +156,7 @@ static int destroy_parameters(struct aws_target *t, struct steps *to, struct err
 
 static int destroy_function(struct aws_target *t, struct steps *to, struct err *err)
 {
-    cleanup(aws_json_free) json_t *function = NULL;
+    cleanup(json_decref_p) json_t *function = NULL;
     int r = aws_lambda_read(t, NULL, &function, err);
     if (r <= 0)
         return r;

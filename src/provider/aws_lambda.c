@@ -62,7 +62,7 @@ static int settle(struct aws_target *t, json_t **ret, struct err *err)
     struct aws_wait w = {0};
     cleanup(free_p) char *path = api_path(FUNCTIONS "/%s/configuration", t->function);
     for (;;) {
-        cleanup(aws_json_free) json_t *now = NULL;
+        cleanup(json_decref_p) json_t *now = NULL;
         int r = call(t, &(struct api_request){.method = "GET", .path = path}, &now, err);
         if (r < 0)
             return r;
@@ -88,13 +88,13 @@ static int settle(struct aws_target *t, json_t **ret, struct err *err)
 
 int aws_lambda_versions(struct aws_target *t, json_t **ret, struct err *err)
 {
-    cleanup(aws_json_free) json_t *all = json_array();
+    cleanup(json_decref_p) json_t *all = json_array();
     cleanup(free_p) char *marker = NULL;
     do {
         cleanup(free_p) char *path = marker
             ? api_path(FUNCTIONS "/%s/versions?MaxItems=50&Marker=%s", t->function, marker)
             : api_path(FUNCTIONS "/%s/versions?MaxItems=50", t->function);
-        cleanup(aws_json_free) json_t *page = NULL;
+        cleanup(json_decref_p) json_t *page = NULL;
         int r = call(t, &(struct api_request){.method = "GET", .path = path}, &page, err);
         if (r < 0)
             return r;
@@ -237,7 +237,7 @@ int aws_lambda_adopt(struct target *target, struct step *step, struct err *err)
     if (r < 0)
         return r;
     cleanup(free_p) char *path = api_path("/2017-03-31/tags/%s", arn);
-    cleanup(aws_json_free) json_t *answer = NULL;
+    cleanup(json_decref_p) json_t *answer = NULL;
     return call(t, &(struct api_request){
                        .method = "POST", .path = path, .repeatable = true,
                        .body = api_body_json(json_pack("{s:{s:s}}", "Tags", AWS_TAG, t->app))},
@@ -261,7 +261,7 @@ static int configure(struct aws_target *t, const json_t *now, struct err *err)
         return 0;
     }
     cleanup(free_p) char *path = api_path(FUNCTIONS "/%s/configuration", t->function);
-    cleanup(aws_json_free) json_t *answer = NULL;
+    cleanup(json_decref_p) json_t *answer = NULL;
     int r = call(t, &(struct api_request){.method = "PUT", .path = path,
                                           .body = api_body_json(change)}, &answer, err);
     return r < 0 ? r : settle(t, NULL, err);
@@ -278,12 +278,12 @@ static int upload(struct aws_target *t, const json_t *now, const char *digest, s
     json_t *fields = json_pack("{s:s*}", "RevisionId",
                                json_string_value(json_object_get(now, "RevisionId")));
     request.body = code_body(fields, false, t->base.shipment->bundle);
-    cleanup(aws_json_free) json_t *answer = NULL;
+    cleanup(json_decref_p) json_t *answer = NULL;
     int r = call(t, &request, &answer, err);
     if (r != -ERR_DRIFT)
         return r < 0 ? r : settle(t, NULL, err);
     /* When an answer was lost, the second try meets what the first one has done. */
-    cleanup(aws_json_free) json_t *then = NULL;
+    cleanup(json_decref_p) json_t *then = NULL;
     struct err failure;
     if (settle(t, &then, &failure) < 0)
         return r;
@@ -296,7 +296,7 @@ int aws_lambda_publish(struct target *target, struct step *step, struct err *err
     struct aws_target *t = aws_of(target);
     struct shipment *s = target->shipment;
     cleanup(free_p) char *digest = aws_lambda_digest(s->bundle);
-    cleanup(aws_json_free) json_t *now = NULL;
+    cleanup(json_decref_p) json_t *now = NULL;
     int r = settle(t, &now, err);
     if (r == 0)
         r = upload(t, now, digest, err);
@@ -306,7 +306,7 @@ int aws_lambda_publish(struct target *target, struct step *step, struct err *err
         return r;
     cleanup(free_p) char *path = api_path(FUNCTIONS "/%s/versions", t->function);
     cleanup(free_p) char *text = description(s);
-    cleanup(aws_json_free) json_t *version = NULL;
+    cleanup(json_decref_p) json_t *version = NULL;
     /* With the digest it publishes what was uploaded here, or nothing. */
     r = call(t, &(struct api_request){
                     .method = "POST", .path = path, .repeatable = true,
@@ -363,7 +363,7 @@ int aws_lambda_probe(struct target *target, const struct probe *p, struct probe_
 {
     *ret = (struct probe_result){0};
     int64_t began_ns = clock_mono_ns();
-    cleanup(aws_json_free) json_t *answer = NULL;
+    cleanup(json_decref_p) json_t *answer = NULL;
     int r = invoke(aws_of(target), p, &answer, err);
     if (r < 0) {
         err_hint(err, "--no-probe deploys without calling the version (lambda:InvokeFunction)");

@@ -96,7 +96,7 @@ static int look(struct aws_target *t, struct place *p, const char *version, log_
             return 1;
         if (answer.status != 200)
             return aws_fail(p->service, "POST", "FilterLogEvents", &answer, err);
-        cleanup(aws_json_free) json_t *page = NULL;
+        cleanup(json_decref_p) json_t *page = NULL;
         r = api_json(aws_service_api(p->service), "POST", "FilterLogEvents", &answer, &page, err);
         if (r < 0)
             return r;

@@ -87,7 +87,7 @@ static int fetch(struct aws_target *t, const char *distribution, int64_t from_s,
     int r = aws_service(t, AWS_CLOUDWATCH, &s, err);
     cleanup(free_p) char *next = NULL;
     while (r == 0) {
-        cleanup(aws_json_free) json_t *page = NULL;
+        cleanup(json_decref_p) json_t *page = NULL;
         r = aws_target_json(s, "GetMetricData", query(distribution, from_s, until_s, next), true,
                             &page, err);
         if (r < 0)

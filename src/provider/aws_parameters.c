@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "provider/aws_target.h"
-#include "provider/common.h"
 
 enum { NAMES_AT_ONCE = 10, PRINT_DIGITS = 16 };
 
@@ -39,7 +38,7 @@ int aws_parameter_get(struct aws_target *t, const char *name, struct buf *value,
         return 0;
     if (answer.status != 200)
         return aws_fail(s, "POST", "GetParameter", &answer, err);
-    cleanup(aws_json_free) json_t *found = NULL;
+    cleanup(json_decref_p) json_t *found = NULL;
     r = api_json(aws_service_api(s), "POST", "GetParameter", &answer, &found, err);
     if (r < 0)
         return r;
@@ -77,16 +76,16 @@ int aws_parameter_put(struct aws_target *t, const char *name, const void *value,
 
 int aws_parameter_delete(struct aws_target *t, const char *name, struct err *err)
 {
-    cleanup(aws_json_free) json_t *answer = NULL;
+    cleanup(json_decref_p) json_t *answer = NULL;
     return call(t, "DeleteParameters", json_pack("{s:[s]}", "Names", name), true, &answer, err);
 }
 
 int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, struct err *err)
 {
-    cleanup(aws_json_free) json_t *names = json_array();
+    cleanup(json_decref_p) json_t *names = json_array();
     cleanup(free_p) char *next = NULL;
     do {
-        cleanup(aws_json_free) json_t *page = NULL;
+        cleanup(json_decref_p) json_t *page = NULL;
         int r = call(t, "GetParametersByPath",
                      json_pack("{s:s, s:b, s:i, s:s*}", "Path", path, "Recursive", 1, "MaxResults",
                                NAMES_AT_ONCE, "NextToken", next), true, &page, err);
@@ -209,7 +208,7 @@ int aws_secrets_list(struct target *target, struct store_ref store, const char *
 {
     struct aws_target *t = aws_of(target);
     cleanup(free_p) char *path = xasprintf("/edgectl/%s/%s", t->app, store.name);
-    cleanup(aws_json_free) json_t *names = NULL;
+    cleanup(json_decref_p) json_t *names = NULL;
     int r = aws_parameter_names(t, path, &names, err);
     if (r < 0)
         return r;
@@ -253,7 +252,7 @@ int aws_secrets_remove(struct target *target, struct store_ref store, const char
     struct aws_target *t = aws_of(target);
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *path = xasprintf("/edgectl/%s/%s/%s", t->app, store.name, keys[i]);
-        cleanup(aws_json_free) json_t *names = NULL;
+        cleanup(json_decref_p) json_t *names = NULL;
         int r = aws_parameter_names(t, path, &names, err);
         size_t k;
         const json_t *name;

@@ -35,7 +35,7 @@ static int plan_role(struct aws_target *t, const json_t *function, const struct 
 static int plan_function(struct aws_target *t, struct shipment *s, const char *digest,
                          struct steps *to, struct err *err)
 {
-    cleanup(aws_json_free) json_t *function = NULL;
+    cleanup(json_decref_p) json_t *function = NULL;
     int r = aws_lambda_read(t, NULL, &function, err);
     bool exists = r > 0;
     if (r >= 0)
@@ -62,7 +62,7 @@ static int plan_function(struct aws_target *t, struct shipment *s, const char *d
                             "of it are published, old ones stay", t->function,
                             aws_text(its, "Runtime"), aws_text(its, "Handler"),
                             aws_text(its, "LastModified")), aws_lambda_adopt);
-    cleanup(aws_json_free) json_t *versions = NULL;
+    cleanup(json_decref_p) json_t *versions = NULL;
     r = aws_lambda_versions(t, &versions, err);
     const char *found = r == 0 ? aws_lambda_find(versions, s->bundle->id, digest) : NULL;
     if (found)
@@ -215,8 +215,8 @@ static void read_description(const json_t *from, struct version *v)
 int aws_versions(struct target *target, struct version_list *ret, struct err *err)
 {
     struct aws_target *t = aws_of(target);
-    cleanup(aws_json_free) json_t *function = NULL;
-    cleanup(aws_json_free) json_t *list = NULL;
+    cleanup(json_decref_p) json_t *function = NULL;
+    cleanup(json_decref_p) json_t *list = NULL;
     int r = aws_lambda_read(t, NULL, &function, err);
     if (r > 0)
         r = aws_lambda_versions(t, &list, err);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "provider/aws_creds.h"
 #include "provider/aws_time.h"
+#include "provider/common.h"
 
 extern char **environ;
 
@@ -94,11 +95,6 @@ static void wiped_buf(struct buf *b)
     if (b->data)
         secret_wipe(b->data, b->cap);
     buf_clear(b);
-}
-
-static void json_decref_p(json_t **j)
-{
-    json_decref(*j);
 }
 
 static const char *member(const json_t *answer, const char *name)

@@ -13,7 +13,7 @@
 #include <jansson.h>
 #include "provider/aws_api.h"
 #include "provider/aws_creds.h"
-#include "provider/provider.h"
+#include "provider/common.h"
 #include "xml/xml.h"
 
 #define AWS_TAG "edgectl-app"
@@ -59,7 +59,6 @@ must_use int aws_pause(struct aws_target *t, int64_t ms, struct err *err);
 
 /* Text of a JSON member, "" when there is none. */
 const char *aws_text(const json_t *object, const char *name);
-void aws_json_free(json_t **j);
 
 /* --- aws_lambda.c --- */
 
