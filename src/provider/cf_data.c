@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "provider/cf.h"
 
-enum { BATCH_COUNT = 1000, BATCH_BYTES = 32 << 20, PAGE = 1000, VALUE_MAX = 25 << 20 };
+enum { BATCH_COUNT = 1000, BATCH_BYTES = 32 << 20, VALUE_MAX = 25 << 20 };
 
 static json_t *result_of(const json_t *root)
 {

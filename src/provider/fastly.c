@@ -101,13 +101,18 @@ static int fs_whoami(struct target *t, struct identity *ret, struct err *err)
 
 /* --- leaving --- */
 
-static int run_delete(struct target *t, struct step *step, struct err *err)
+/* What is gone already is as good as deleted. */
+static int gone_or_done(struct fs *f, const char *method, char *path, struct err *err)
 {
-    struct fs *f = fs_of(t);
-    struct fs_call call = fs_start(f, "DELETE", xstrdup(step->data), NULL, false);
+    struct fs_call call = fs_start(f, method, path, NULL, false);
     cleanup(json_decref_p) json_t *root = NULL;
     int r = fs_wait(f, &call, &root, err);
-    return r < 0 ? r : 0; /* gone already is as good */
+    return r < 0 ? r : 0;
+}
+
+static int run_delete(struct target *t, struct step *step, struct err *err)
+{
+    return gone_or_done(fs_of(t), "DELETE", xstrdup(step->data), err);
 }
 
 static void add_delete(struct steps *steps, char *id, char *text, char *path)
@@ -121,7 +126,7 @@ static void add_delete(struct steps *steps, char *id, char *text, char *path)
 static int run_delete_service(struct target *t, struct step *step, struct err *err)
 {
     struct fs *f = fs_of(t);
-    int r = fs_read_all(f, err);
+    int r = 0;
     struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
     for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++) {
         struct fs_service *s = all[i];
@@ -130,9 +135,9 @@ static int run_delete_service(struct target *t, struct step *step, struct err *e
         char number[16];
         snprintf(number, sizeof number, "%d", s->active);
         if (s->active)
-            r = fs_do(f, "PUT", api_path("/service/%s/version/%s/deactivate", s->id, number), NULL,
-                      NULL, err);
-        r = r < 0 ? r : fs_do(f, "DELETE", api_path("/service/%s", s->id), NULL, NULL, err);
+            r = gone_or_done(f, "PUT", api_path("/service/%s/version/%s/deactivate", s->id, number),
+                             err);
+        r = r < 0 ? r : gone_or_done(f, "DELETE", api_path("/service/%s", s->id), err);
     }
     return r;
 }
@@ -203,7 +208,8 @@ static int fs_destroy(struct target *t, struct steps *ret, struct err *err)
     struct fs *f = fs_of(t);
     cleanup(json_decref_p) json_t *none = json_object();
     int r = fs_read_all(f, err);
-    struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
+    /* The front, which the target may name by its id, goes last: what is left is found by it. */
+    struct fs_service *all[] = {&f->slots[0], &f->slots[1], &f->front};
     for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++) {
         if (!all[i]->id)
             continue;

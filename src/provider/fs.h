@@ -25,7 +25,7 @@
 #include "bundle/bundle.h"
 #include "provider/common.h"
 
-enum { FS_SLOTS = 2, FS_ID_MAX = 64 };
+enum { FS_SLOTS = 2 };
 
 /* A service, as it was read last. */
 struct fs_service {
@@ -51,7 +51,7 @@ struct fs_links {
 
 struct fs {
     struct target t;                /* first: the driver's functions get a pointer to it */
-    struct api *api, *live;         /* api.fastly.com, rt.fastly.com (NULL until needed) */
+    struct api *api;
     char *token_from;
     struct headers headers;
     bool router;

@@ -181,6 +181,8 @@ says() {
     ship_ok prod split "$old"
     [ "$(says shop.example.com)" = shop.1 ]
     split "[{\"version\": \"$old\", \"bp\": 10000}]"
+    ship_ok prod destroy
+    [ "$(state 's["services"]')" = "{}" ]
     no_violations
 }
 
