@@ -14,30 +14,21 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "crypto/ca.h"
+#include "provider/common.h"
 #include "provider/journal.h"
 #include "world/state.h"
 
 enum { TOKEN_MAX = 1024 };
 
-static void json_free_p(json_t **json)
-{
-    json_decref(*json);
-}
-
 /* --- finding the server --- */
 
 static bool use_server(struct local *l, const char *state_dir)
 {
-    if (!state_dir)
+    if (!state_dir || !state_server_answers(state_dir))
         return false;
     l->socket = state_socket_path(state_dir);
-    if (state_server_answers(state_dir)) {
-        l->state_dir = xstrdup(state_dir);
-        return true;
-    }
-    free(l->socket);
-    l->socket = NULL;
-    return false;
+    l->state_dir = xstrdup(state_dir);
+    return true;
 }
 
 static int no_server(struct err *err)
@@ -76,7 +67,7 @@ static int connect_api(struct local *l, struct err *err)
 /* The server's own error, with its code. */
 static int server_error(const struct api_response *r, struct err *err)
 {
-    cleanup(json_free_p) json_t *json = json_loadb(r->body, r->len, 0, NULL);
+    cleanup(json_decref_p) json_t *json = json_loadb(r->body, r->len, 0, NULL);
     json_t *e = json_object_get(json, "error");
     const char *code = json_string_value(json_object_get(e, "code"));
     const char *message = json_string_value(json_object_get(e, "message"));
@@ -247,7 +238,7 @@ static int local_open(const struct target_options *o, struct target **ret, struc
 static int local_whoami(struct target *t, struct identity *ret, struct err *err)
 {
     struct local *l = local_of(t);
-    cleanup(json_free_p) json_t *self = NULL;
+    cleanup(json_decref_p) json_t *self = NULL;
     int r = local_call(l, "GET", "/v1", NULL, &self, err);
     if (r < 0)
         return r;
@@ -267,15 +258,9 @@ static void set_text(char *to, const json_t *from, const char *key)
     snprintf(to, PROVIDER_ID_MAX, "%s", text ? text : "");
 }
 
-static char *copy_text(const json_t *from, const char *key)
-{
-    const char *text = json_string_value(json_object_get(from, key));
-    return text ? xstrdup(text) : NULL;
-}
-
 static int local_versions(struct target *t, struct version_list *ret, struct err *err)
 {
-    cleanup(json_free_p) json_t *app = NULL;
+    cleanup(json_decref_p) json_t *app = NULL;
     int r = need_app(local_of(t), &app, err);
     size_t i;
     json_t *item;
@@ -287,9 +272,9 @@ static int local_versions(struct target *t, struct version_list *ret, struct err
         set_text(v->release, item, "release");
         v->number = json_integer_value(json_object_get(item, "number"));
         v->created_ms = json_integer_value(json_object_get(item, "created_ms"));
-        v->message = copy_text(item, "message");
-        v->revision = copy_text(item, "revision");
-        v->by = copy_text(item, "by");
+        v->message = json_text_copy(item, "message");
+        v->revision = json_text_copy(item, "revision");
+        v->by = json_text_copy(item, "by");
         v->deployable = !json_object_get(item, "problem");
     }
     return 0;
@@ -308,13 +293,13 @@ static void read_split(const json_t *json, struct split *ret)
         a->bp = (int)json_integer_value(json_object_get(arm, "bp"));
     }
     set_text(ret->revision, json, "revision");
-    ret->by = copy_text(json, "by");
+    ret->by = json_text_copy(json, "by");
     ret->changed_ms = json_integer_value(json_object_get(json, "changed_ms"));
 }
 
 static int local_get_split(struct target *t, struct split *ret, struct err *err)
 {
-    cleanup(json_free_p) json_t *app = NULL;
+    cleanup(json_decref_p) json_t *app = NULL;
     int r = need_app(local_of(t), &app, err);
     if (r > 0)
         read_split(json_object_get(app, "split"), ret);
@@ -353,7 +338,7 @@ static int local_metrics(struct target *t, const char *version, int64_t since_ms
     snprintf(since, sizeof since, "%lld", (long long)since_ms);
     cleanup(free_p) char *path = api_path("/v1/apps/%s/metrics?version=%s&since=%s", l->app,
                                           version, since);
-    cleanup(json_free_p) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     int r = local_call(l, "GET", path, NULL, &json, err);
     if (r < 0)
         return r;
@@ -379,11 +364,11 @@ static int local_metrics(struct target *t, const char *version, int64_t since_ms
 /* "http://127.0.0.1:7676" of the server, and the host under which the app is reached there. */
 static int where(struct local *l, char **ret_url, char **ret_host, struct err *err)
 {
-    cleanup(json_free_p) json_t *self = NULL;
+    cleanup(json_decref_p) json_t *self = NULL;
     int r = local_call(l, "GET", "/v1", NULL, &self, err);
     if (r < 0)
         return r;
-    *ret_url = copy_text(self, "url");
+    *ret_url = json_text_copy(self, "url");
     *ret_host = xasprintf("%s.localhost", l->app);
     return *ret_url ? 0 : err_set(err, ERR_NETWORK, "the edgectl that serves has no address");
 }

@@ -4,15 +4,11 @@
 #include <string.h>
 #include "base/base64.h"
 #include "base/mem.h"
+#include "provider/common.h"
 #include "provider/journal.h"
 #include "provider/local.h"
 
 enum { BATCH = 500, BATCH_BYTES = 16 << 20, LOG_LINE_MAX = 1 << 20 };
-
-static void json_free_p(json_t **json)
-{
-    json_decref(*json);
-}
 
 static int not_found(struct local *l, const char *what, const char *name, struct err *err)
 {
@@ -26,7 +22,7 @@ static int list_kv(struct local *l, const char *store, const char *prefix, entry
 {
     cleanup(free_p) char *after = xstrdup("");
     for (bool more = true; more;) {
-        cleanup(json_free_p) json_t *page = NULL;
+        cleanup(json_decref_p) json_t *page = NULL;
         cleanup(free_p) char *path = api_path("/v1/apps/%s/kv/%s?prefix=%s&after=%s", l->app, store,
                                               prefix ? prefix : "", after);
         int r = local_call(l, "GET", path, NULL, &page, err);
@@ -68,7 +64,7 @@ static int get_kv(struct local *l, const char *store, const char *key, struct bu
                   struct entry *ret, struct err *err)
 {
     cleanup(free_p) char *path = api_path("/v1/apps/%s/kv/%s/%s", l->app, store, key);
-    cleanup(json_free_p) json_t *record = NULL;
+    cleanup(json_decref_p) json_t *record = NULL;
     int r = local_call(l, "GET", path, NULL, &record, err);
     if (r <= 0)
         return r;
@@ -139,7 +135,7 @@ static int config_json(struct local *l, const char *store, json_t **ret, struct 
 static int list_config(struct local *l, const char *store, const char *prefix, entry_fn *fn,
                        void *env, struct err *err)
 {
-    cleanup(json_free_p) json_t *all = NULL;
+    cleanup(json_decref_p) json_t *all = NULL;
     int r = config_json(l, store, &all, err);
     const char *key;
     json_t *item;
@@ -160,7 +156,7 @@ static int list_config(struct local *l, const char *store, const char *prefix, e
 static int get_config(struct local *l, const char *store, const char *key, struct buf *value,
                       struct err *err)
 {
-    cleanup(json_free_p) json_t *all = NULL;
+    cleanup(json_decref_p) json_t *all = NULL;
     int r = config_json(l, store, &all, err);
     const json_t *text = json_object_get(json_object_get(all, key), "value");
     if (r < 0)
@@ -188,7 +184,7 @@ static int put_config(struct local *l, const char *store, const struct entry *en
 static int list_secrets(struct local *l, const char *store, entry_fn *fn, void *env,
                         struct err *err)
 {
-    cleanup(json_free_p) json_t *app = NULL;
+    cleanup(json_decref_p) json_t *app = NULL;
     int r = local_app(l, &app, err);
     size_t i;
     json_t *item;
@@ -312,7 +308,7 @@ struct tail {
 
 static bool tell_line(struct tail *tail)
 {
-    cleanup(json_free_p) json_t *json = json_loadb(buf_str(&tail->line), tail->line.len, 0, NULL);
+    cleanup(json_decref_p) json_t *json = json_loadb(buf_str(&tail->line), tail->line.len, 0, NULL);
     const json_t *text = json_object_get(json, "text");
     const char *version = json_string_value(json_object_get(json, "version"));
     const char *stream = json_string_value(json_object_get(json, "stream"));

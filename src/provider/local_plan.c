@@ -7,16 +7,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bundle/bundle.h"
+#include "provider/common.h"
 #include "provider/journal.h"
 #include "provider/local.h"
 
 /* Of a release's id; all of it is in the version's record. */
 enum { VERSION_ID = 16 };
-
-static void json_free_p(json_t **json)
-{
-    json_decref(*json);
-}
 
 static json_t *hosts_of(const struct manifest *m)
 {
@@ -42,7 +38,7 @@ static int put_app(struct target *t, struct step *s, struct err *err)
 static void plan_app(struct local *l, const json_t *app, struct steps *ret)
 {
     struct target *t = &l->target;
-    cleanup(json_free_p) json_t *hosts = hosts_of(t->o.manifest);
+    cleanup(json_decref_p) json_t *hosts = hosts_of(t->o.manifest);
     bool ours = journal_fact(t->o.journal, "app") != NULL;
     if (!app)
         steps_add(ret, STEP_MAKE, xstrdup("app"), xasprintf("make the app '%s'", l->app), put_app);
@@ -201,8 +197,8 @@ static int plan_version(struct local *l, const json_t *app, struct shipment *s,
 int local_plan(struct target *t, struct shipment *s, struct steps *ret, struct err *err)
 {
     struct local *l = local_of(t);
-    cleanup(json_free_p) json_t *app = NULL;
-    cleanup(json_free_p) json_t *self = NULL;
+    cleanup(json_decref_p) json_t *app = NULL;
+    cleanup(json_decref_p) json_t *self = NULL;
     int r = local_call(l, "GET", "/v1", NULL, &self, err);
     if (r >= 0)
         r = local_app(l, &app, err);
@@ -236,7 +232,7 @@ static int delete_version(struct target *t, struct step *s, struct err *err)
 int local_gc(struct target *t, const struct gc_options *o, struct steps *ret, struct err *err)
 {
     struct local *l = local_of(t);
-    cleanup(json_free_p) json_t *app = NULL;
+    cleanup(json_decref_p) json_t *app = NULL;
     int r = local_app(l, &app, err);
     size_t i;
     json_t *v;
@@ -274,7 +270,7 @@ static int delete_app(struct target *t, struct step *s, struct err *err)
 int local_destroy(struct target *t, struct steps *ret, struct err *err)
 {
     struct local *l = local_of(t);
-    cleanup(json_free_p) json_t *app = NULL;
+    cleanup(json_decref_p) json_t *app = NULL;
     int r = local_app(l, &app, err);
     if (r <= 0)
         return r;

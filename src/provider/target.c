@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "provider/common.h"
 #include "provider/journal.h"
 
 static int lacks(const struct target *t, struct err *err, const char *what)
@@ -57,11 +58,6 @@ static json_t *split_json(const struct split *s)
     return list;
 }
 
-static void json_free_p(json_t **json)
-{
-    json_decref(*json);
-}
-
 int target_set_split(struct target *t, const struct split *want, const char *expect,
                      const char *release, struct err *err)
 {
@@ -77,7 +73,7 @@ int target_set_split(struct target *t, const struct split *want, const char *exp
     }
     if (split_equal(&now, want) && now.count == want->count)
         return 0;
-    cleanup(json_free_p) json_t *detail = json_pack("{so so}", "from", split_json(&now), "to",
+    cleanup(json_decref_p) json_t *detail = json_pack("{so so}", "from", split_json(&now), "to",
                                                     split_json(want));
     uint64_t number;
     r = journal_begin(t->o.journal, "split", want->count ? want->arms[want->count - 1].version : "",

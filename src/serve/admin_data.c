@@ -11,11 +11,6 @@
 
 enum { KEYS_A_TIME = 1000, BATCH_MAX = 1000 };
 
-static void json_free_p(json_t **json)
-{
-    json_decref(*json);
-}
-
 static void kv_page_clear_p(struct kv_page *page)
 {
     kv_page_clear(page);
@@ -180,7 +175,7 @@ static int on_config(struct admin_call *c, struct err *err)
 
 static int on_purge(struct admin_call *c, struct err *err)
 {
-    cleanup(json_free_p) json_t *json = NULL;
+    cleanup(admin_json_free) json_t *json = NULL;
     if (!admin_is(c, "POST"))
         return refused(c, err);
     int r = admin_json(c, &json, err);
