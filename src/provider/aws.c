@@ -130,7 +130,7 @@ static int ask_caller(struct aws_target *t, int64_t *ret_skew_ms, struct err *er
     if (r < 0)
         return r;
     cleanup(api_response_clear) struct api_response answer = {0};
-    r = aws_query_call(s, api_body_form("Action", "GetCallerIdentity", NULL), true, &answer, err);
+    r = aws_query_call(s, api_body_form("Action", "GetCallerIdentity", NULL), &answer, err);
     if (r < 0)
         return r;
     if (ret_skew_ms)

@@ -379,7 +379,7 @@ struct api_body *aws_body_xml(const struct xml *x)
     return api_body_text("application/xml", text.data, text.len);
 }
 
-int aws_target_call(struct aws_service *s, const char *operation, json_t *body, bool read_only,
+int aws_target_call(struct aws_service *s, const char *operation, json_t *body,
                     struct api_response *ret_response, struct err *err)
 {
     cleanup(headers_clear) struct headers headers = {0};
@@ -387,34 +387,34 @@ int aws_target_call(struct aws_service *s, const char *operation, json_t *body, 
     headers_add_str(&headers, "X-Amz-Target", target);
     struct api_request request = {.method = "POST", .path = "/", .headers = &headers,
                                   .body = api_body_json(body), .content_type = s->is->json_type,
-                                  .repeatable = read_only};
+                                  .repeatable = true};
     int code = api_do(s->api, &request, ret_response, err);
     return code < 0 ? err_wrap(err, code, "%s", operation) : 0;
 }
 
-int aws_target_json(struct aws_service *s, const char *operation, json_t *body, bool read_only,
-                    json_t **ret_json, struct err *err)
+int aws_target_json(struct aws_service *s, const char *operation, json_t *body, json_t **ret_json,
+                    struct err *err)
 {
     cleanup(api_response_clear) struct api_response r = {0};
-    int code = aws_target_call(s, operation, body, read_only, &r, err);
+    int code = aws_target_call(s, operation, body, &r, err);
     return code < 0 ? code : read_json(s, "POST", operation, &r, ret_json, err);
 }
 
-int aws_query_call(struct aws_service *s, struct api_body *form, bool read_only,
-                   struct api_response *ret_response, struct err *err)
+int aws_query_call(struct aws_service *s, struct api_body *form, struct api_response *ret_response,
+                   struct err *err)
 {
     cleanup(free_p) char *version = xasprintf("&Version=%s", s->is->version);
     api_body_add(form, version, strlen(version));
     struct api_request request = {.method = "POST", .path = "/", .body = form,
-                                  .repeatable = read_only};
+                                  .repeatable = true};
     return api_do(s->api, &request, ret_response, err);
 }
 
-int aws_query_xml(struct aws_service *s, struct api_body *form, bool read_only,
-                  struct xml **ret_xml, struct err *err)
+int aws_query_xml(struct aws_service *s, struct api_body *form, struct xml **ret_xml,
+                  struct err *err)
 {
     cleanup(api_response_clear) struct api_response r = {0};
-    int code = aws_query_call(s, form, read_only, &r, err);
+    int code = aws_query_call(s, form, &r, err);
     if (code < 0)
         return code;
     if (!is_good(&r))

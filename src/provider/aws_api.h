@@ -73,17 +73,17 @@ must_use int aws_call_json(struct aws_service *s, const struct api_request *requ
                            json_t **ret_json, struct err *err);
 /* An XML body of a request. */
 struct api_body *aws_body_xml(const struct xml *x);
-/* The dialect of CloudWatch, Logs and SSM: POST / with X-Amz-Target. Takes `body`. `read_only`: may
- * be tried again. Any status is fine: see ret_response. */
+/* The dialect of CloudWatch, Logs and SSM: POST / with X-Amz-Target. Takes `body`. It may be sent
+ * twice, so what makes something must have a name. Any status is fine: see ret_response. */
 must_use int aws_target_call(struct aws_service *s, const char *operation, json_t *body,
-                             bool read_only, struct api_response *ret_response, struct err *err);
+                             struct api_response *ret_response, struct err *err);
 /* The same, and any 2xx. */
 must_use int aws_target_json(struct aws_service *s, const char *operation, json_t *body,
-                             bool read_only, json_t **ret_json, struct err *err);
-/* The dialect of IAM and STS: a form with Action and Version. */
-must_use int aws_query_call(struct aws_service *s, struct api_body *form, bool read_only,
+                             json_t **ret_json, struct err *err);
+/* The dialect of IAM and STS: a form with Action and Version; may be sent twice, too. */
+must_use int aws_query_call(struct aws_service *s, struct api_body *form,
                             struct api_response *ret_response, struct err *err);
-must_use int aws_query_xml(struct aws_service *s, struct api_body *form, bool read_only,
-                           struct xml **ret_xml, struct err *err);
+must_use int aws_query_xml(struct aws_service *s, struct api_body *form, struct xml **ret_xml,
+                           struct err *err);
 
 #endif

@@ -323,7 +323,7 @@ static int take_role(const struct aws_creds *c, struct source *s, const char *re
         return r;
     }
     cleanup(xml_free_p) struct xml *x = NULL;
-    r = aws_query_xml(sts, form, true, &x, err);
+    r = aws_query_xml(sts, form, &x, err);
     aws_service_close(sts);
     if (r < 0)
         return err_wrap(err, r, "taking the role %s", s->role);

@@ -89,7 +89,7 @@ static int look(struct aws_target *t, struct place *p, const char *version, log_
         int r = aws_target_call(p->service, "FilterLogEvents",
                                 json_pack("{s:s, s:I, s:i, s:s*}", "logGroupName", group,
                                           "startTime", (json_int_t)from_ms, "limit", PAGE,
-                                          "nextToken", next), true, &answer, err);
+                                          "nextToken", next), &answer, err);
         if (r < 0)
             return r;
         if (aws_error_is(&answer, "ResourceNotFoundException"))

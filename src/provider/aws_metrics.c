@@ -88,7 +88,7 @@ static int fetch(struct aws_target *t, const char *distribution, int64_t from_s,
     cleanup(free_p) char *next = NULL;
     while (r == 0) {
         cleanup(json_decref_p) json_t *page = NULL;
-        r = aws_target_json(s, "GetMetricData", query(distribution, from_s, until_s, next), true,
+        r = aws_target_json(s, "GetMetricData", query(distribution, from_s, until_s, next),
                             &page, err);
         if (r < 0)
             return r;

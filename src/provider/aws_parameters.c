@@ -10,8 +10,8 @@
 
 enum { NAMES_AT_ONCE = 10, PRINT_DIGITS = 16 };
 
-static int call(struct aws_target *t, const char *operation, json_t *body, bool read_only,
-                json_t **ret, struct err *err)
+static int call(struct aws_target *t, const char *operation, json_t *body, json_t **ret,
+                struct err *err)
 {
     struct aws_service *s;
     int r = aws_service(t, AWS_SSM, &s, err);
@@ -19,7 +19,7 @@ static int call(struct aws_target *t, const char *operation, json_t *body, bool 
         json_decref(body);
         return r;
     }
-    return aws_target_json(s, operation, body, read_only, ret, err);
+    return aws_target_json(s, operation, body, ret, err);
 }
 
 int aws_parameter_get(struct aws_target *t, const char *name, struct buf *value, struct err *err)
@@ -31,7 +31,7 @@ int aws_parameter_get(struct aws_target *t, const char *name, struct buf *value,
     cleanup(api_response_clear) struct api_response answer = {0};
     r = aws_target_call(s, "GetParameter",
                         json_pack("{s:s, s:b}", "Name", name, "WithDecryption", value != NULL),
-                        true, &answer, err);
+                        &answer, err);
     if (r < 0)
         return r;
     if (aws_error_is(&answer, "ParameterNotFound"))
@@ -65,7 +65,7 @@ int aws_parameter_put(struct aws_target *t, const char *name, const void *value,
                         json_pack("{s:s, s:o, s:s, s:b, s:s}", "Name", name, "Value", text, "Type",
                                   secret ? "SecureString" : "String", "Overwrite", overwrite,
                                   "Tier", "Intelligent-Tiering"),
-                        true, &answer, err);
+                        &answer, err);
     if (r < 0)
         return r;
     /* A name that follows from its value has that value already. */
@@ -77,7 +77,7 @@ int aws_parameter_put(struct aws_target *t, const char *name, const void *value,
 int aws_parameter_delete(struct aws_target *t, const char *name, struct err *err)
 {
     cleanup(json_decref_p) json_t *answer = NULL;
-    return call(t, "DeleteParameters", json_pack("{s:[s]}", "Names", name), true, &answer, err);
+    return call(t, "DeleteParameters", json_pack("{s:[s]}", "Names", name), &answer, err);
 }
 
 int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, struct err *err)
@@ -88,7 +88,7 @@ int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, st
         cleanup(json_decref_p) json_t *page = NULL;
         int r = call(t, "GetParametersByPath",
                      json_pack("{s:s, s:b, s:i, s:s*}", "Path", path, "Recursive", 1, "MaxResults",
-                               NAMES_AT_ONCE, "NextToken", next), true, &page, err);
+                               NAMES_AT_ONCE, "NextToken", next), &page, err);
         if (r < 0)
             return r;
         size_t i;

@@ -41,7 +41,7 @@ static int ask(struct aws_target *t, struct api_body *form, const char *none, st
         return r;
     }
     cleanup(api_response_clear) struct api_response answer = {0};
-    r = aws_query_call(s, form, true, &answer, err);
+    r = aws_query_call(s, form, &answer, err);
     if (r < 0)
         return r;
     if (aws_error_is(&answer, none))
@@ -60,7 +60,7 @@ static int change(struct aws_target *t, struct api_body *form, struct err *err)
         api_body_free(form);
         return r;
     }
-    return aws_query_xml(s, form, true, NULL, err);
+    return aws_query_xml(s, form, NULL, err);
 }
 
 static int read_role(struct aws_target *t, struct xml **ret, struct err *err)
