@@ -306,7 +306,8 @@ int shelf_delete_app(struct shelf *s, const char *app, struct err *err)
     struct shelf_app *a = shelf_find(s, app);
     int r = a ? 0 : shelf_no_app(app, err);
     if (a) {
-        /* Without app.json it is no app any more; what is left of it is swept at the next start. */
+        /* Without app.json it is no app any more; what is left of it is swept at the next start. The
+         * folder goes last: it is what a start finds. */
         cleanup(free_p) char *dir = xstrdup(a->dir);
         cleanup(free_p) char *path = xasprintf("%s/app.json", a->dir);
         if (unlink(path) < 0 && errno != ENOENT)
@@ -314,8 +315,9 @@ int shelf_delete_app(struct shelf *s, const char *app, struct err *err)
         if (r == 0) {
             remove_app(s, a);
             shelf_publish(s);
-            shelf_remove_tree(dir);
             r = shelf_forget_kv(s, app, err);
+            if (r == 0)
+                shelf_remove_tree(dir);
         }
     }
     uv_mutex_unlock(&s->lock);
@@ -350,6 +352,8 @@ static int read_arms(struct shelf_app *a, const json_t *want, struct shelf_arm *
     size_t i;
     json_t *arm;
     int total = 0, count = 0;
+    if (!json_is_array(json_object_get(want, "arms")))
+        return err_set(err, ERR_USAGE, "a split needs its arms, of which there may be none");
     json_array_foreach(json_object_get(want, "arms"), i, arm) {
         const char *id = json_string_value(json_object_get(arm, "version"));
         json_int_t bp = json_integer_value(json_object_get(arm, "bp"));
@@ -423,13 +427,16 @@ int shelf_set_split(struct shelf *s, const char *app, const json_t *want, json_t
 int shelf_put_note(struct shelf *s, const char *app, const char *key, const char *text,
                    struct err *err)
 {
+    cleanup(shelf_json_free) json_t *words = text ? json_string(text) : NULL;
+    if (text && !words)
+        return err_set(err, ERR_USAGE, "the note '%.100s' is no text", key);
     uv_mutex_lock(&s->lock);
     struct shelf_app *a = shelf_find(s, app);
     int r = a ? 0 : shelf_no_app(app, err);
     if (a) {
         json_t *old = json_incref(json_object_get(a->notes, key));
-        if (text)
-            json_object_set_new(a->notes, key, json_string(text));
+        if (words)
+            json_object_set(a->notes, key, words);
         else
             json_object_del(a->notes, key);
         r = shelf_save(a, err);
@@ -600,8 +607,9 @@ static int read_apps(struct shelf *s, struct err *err)
         } else {
             /* Killed while the app was deleted. */
             cleanup(free_p) char *rest = xasprintf("%s/%s", dir, e->d_name);
-            shelf_remove_tree(rest);
             r = shelf_forget_kv(s, e->d_name, err);
+            if (r == 0)
+                shelf_remove_tree(rest);
         }
     }
     closedir(d);

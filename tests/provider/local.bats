@@ -179,6 +179,26 @@ load local
     [ "$output" = first ]
 }
 
+@test "an app whose deletion was cut off is gone with its KV data after the next start" {
+    serve
+    deploy
+    "$EDGECTL" kv put sessions mine --value x --target local
+    stop_server KILL
+    rm "$HOME/.local/state/edgectl/apps/shop/app.json"
+    serve
+    deploy
+    edgectl kv list sessions --target local
+    [ "$output" = first ]
+}
+
+@test "what is no split is refused, and takes nobody's traffic" {
+    serve
+    deploy
+    [ "$(admin PUT /v1/apps/shop/split -d '{}' -o /dev/null -w '%{http_code}')" = 400 ]
+    [ "$(page)" = "v1 beta=off token=one" ]
+    [ "$(admin PUT /v1/apps/shop/notes/x --data-binary $'\xff' -o /dev/null -w '%{http_code}')" = 400 ]
+}
+
 @test "two versions share the traffic, and a client stays with its own" {
     serve
     deploy
