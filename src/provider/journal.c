@@ -138,8 +138,16 @@ static int append(struct journal *j, json_t *record, struct err *err)
     cleanup(free_p) char *text = xasprintf("%s\n", line);
     if (j->fd < 0)
         return err_set(err, ERR_FAILURE, "the journal %s is open for reading only", j->path);
-    if (!file_write_all(j->fd, text, strlen(text)) || fdatasync(j->fd) < 0)
-        return err_sys(err, ERR_IO, errno, "cannot write the journal %s", j->path);
+    off_t before = lseek(j->fd, 0, SEEK_END);
+    if (!file_write_all(j->fd, text, strlen(text)) || fdatasync(j->fd) < 0) {
+        int failed = errno;
+        /* What was written of it, on a full disk, must not stand before the next line. */
+        if (before < 0 || ftruncate(j->fd, before) < 0) {
+            close(j->fd);
+            j->fd = -1;
+        }
+        return err_sys(err, ERR_IO, failed, "cannot write the journal %s", j->path);
+    }
     apply(j, record);
     return 0;
 }

@@ -2,6 +2,8 @@
 #include "unit/test.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "provider/journal.h"
@@ -62,6 +64,29 @@ static void a_torn_line_is_dropped(void **state)
     journal_close(j);
     j = open_ok(JOURNAL_READ);
     assert_string_equal(journal_fact(j, "a"), "1");
+    assert_string_equal(journal_fact(j, "c"), "3");
+    journal_close(j);
+}
+
+static void a_line_that_found_no_room_is_taken_back(void **state)
+{
+    (void)state;
+    struct journal *j = open_ok(JOURNAL_WRITE);
+    assert_int_equal(journal_set_fact(j, "a", "1", NULL), 0);
+    struct stat st;
+    assert_int_equal(stat(scratch_path("targets/prod/journal.jsonl"), &st), 0);
+    struct rlimit old, tight = {.rlim_cur = (rlim_t)st.st_size + 10};
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    int r = journal_set_fact(j, "b", "2", NULL);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(r, -ERR_IO);
+    assert_int_equal(journal_set_fact(j, "c", "3", NULL), 0);
+    journal_close(j);
+    j = open_ok(JOURNAL_WRITE);
+    assert_null(journal_fact(j, "b"));
     assert_string_equal(journal_fact(j, "c"), "3");
     journal_close(j);
 }
@@ -153,6 +178,7 @@ int main(void)
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(facts_and_operations_survive), IN_SCRATCH(a_torn_line_is_dropped),
+        IN_SCRATCH(a_line_that_found_no_room_is_taken_back),
         IN_SCRATCH(damage_in_the_middle_is_told), IN_SCRATCH(two_cannot_write),
         IN_SCRATCH(a_killed_process_leaves_what_it_began),
         IN_SCRATCH(it_does_not_grow_for_ever),
