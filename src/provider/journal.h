@@ -21,7 +21,8 @@ struct journal;
 enum journal_mode { JOURNAL_READ, JOURNAL_WRITE };
 
 /* JOURNAL_WRITE makes what is missing; -ERR_DRIFT when another process has the lock, with its pid,
- * host and since when. JOURNAL_READ takes no lock; no file is an empty journal. -ERR_IO; -ERR_USAGE for a name with '/', or that begins with '.'. */
+ * host and since when. JOURNAL_READ takes no lock; no file is an empty journal. -ERR_IO; -ERR_USAGE
+ * for a name with '/', or that begins with '.'. */
 must_use int journal_open(const char *state_dir, const char *target, enum journal_mode mode,
                           struct journal **ret, struct err *err);
 /* NULL is allowed. Frees the lock. */

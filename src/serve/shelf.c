@@ -306,8 +306,8 @@ int shelf_delete_app(struct shelf *s, const char *app, struct err *err)
     struct shelf_app *a = shelf_find(s, app);
     int r = a ? 0 : shelf_no_app(app, err);
     if (a) {
-        /* Without app.json it is no app any more; what is left of it is swept at the next start. The
-         * folder goes last: it is what a start finds. */
+        /* Without app.json it is no app any more; what is left of it is swept at the next start.
+         * The folder goes last: it is what a start finds. */
         cleanup(free_p) char *dir = xstrdup(a->dir);
         cleanup(free_p) char *path = xasprintf("%s/app.json", a->dir);
         if (unlink(path) < 0 && errno != ENOENT)
