@@ -74,7 +74,7 @@ static int begin(struct rollout_session *s, const char *version, struct err *err
     if (r == 0)
         r = history_new(first->state_dir, first->target->o.name, &h, err);
     if (r == 0)
-        r = rollout_begin(h, &plan, &s->rollout, err);
+        r = rollout_begin(h, &plan, NULL, &s->rollout, err);
     if (r == 0 && out_is_json(s->cli->out))
         out_json(s->cli->out, report_event(s->rollout, history_event(s->rollout->history, 0)));
     else if (r == 0)

@@ -227,8 +227,16 @@ int history_add(struct history *h, json_t *event, struct err *err)
     snprintf(where, sizeof where, "rollout event %s",
              json_string_value(json_object_get(event, "e")));
     kill_point(where);
-    if (!file_write_all(h->fd, line, strlen(line)) || fdatasync(h->fd) < 0)
-        return err_sys(err, ERR_IO, errno, "cannot write %s", h->path);
+    off_t before = lseek(h->fd, 0, SEEK_END);
+    if (!file_write_all(h->fd, line, strlen(line)) || fdatasync(h->fd) < 0) {
+        int failed = errno;
+        /* What a full disk has taken of it must not stand before the next line. */
+        if (before < 0 || ftruncate(h->fd, before) < 0) {
+            close(h->fd);
+            h->fd = -1;
+        }
+        return err_sys(err, ERR_IO, failed, "cannot write %s", h->path);
+    }
     h->crc = crc;
     kill_point(where);
     return 0;

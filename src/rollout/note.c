@@ -67,16 +67,19 @@ int note_adopt(const json_t *note, const char *state_dir, const char *target, st
         err_hint(err, "put all traffic on one version: edgectl rollout abort --to VERSION");
         return -ERR_FAILURE;
     }
-    int r = plan_load(plan, saved, err);
-    if (r == 0)
-        r = history_new(state_dir, target, &h, err);
-    if (r == 0)
-        r = rollout_begin(h, plan, ret, err);
-    if (r < 0)
-        return r;
+    /* In the first event, whole or not at all: a journal that began without what was done elsewhere
+     * would call that somebody's meddling. The event of its own is for those who read events. */
     json_t *e = json_deep_copy(note);
     json_object_del(e, "plan");
     json_object_del(e, "t");
     json_object_set_new(e, "e", json_string("adopt"));
-    return rollout_add(*ret, e, err);
+    int r = plan_load(plan, saved, err);
+    if (r == 0)
+        r = history_new(state_dir, target, &h, err);
+    if (r == 0)
+        r = rollout_begin(h, plan, e, ret, err);
+    if (r == 0)
+        return rollout_add(*ret, e, err);
+    json_decref(e);
+    return r;
 }

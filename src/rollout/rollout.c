@@ -145,13 +145,15 @@ int rollout_load(struct history *history, struct rollout **ret, struct err *err)
     return r;
 }
 
-int rollout_begin(struct history *history, const struct plan *plan, struct rollout **ret,
-                  struct err *err)
+int rollout_begin(struct history *history, const struct plan *plan, json_t *adopt,
+                  struct rollout **ret, struct err *err)
 {
     struct rollout *r = make(history, plan);
-    int result = rollout_add(r, json_pack("{s:s, s:s, s:i, s:o}", "e", "start", "id",
-                                          history_id(history), "version", 1, "plan",
-                                          plan_save(plan)), err);
+    json_t *e = json_pack("{s:s, s:s, s:i, s:o}", "e", "start", "id", history_id(history),
+                          "version", 1, "plan", plan_save(plan));
+    if (adopt)
+        json_object_set(e, "adopt", adopt);
+    int result = rollout_add(r, e, err);
     if (result < 0)
         rollout_free(r);
     else

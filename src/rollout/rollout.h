@@ -23,9 +23,9 @@ struct rollout {
 
 /* Takes the history. -ERR_FAILURE when its first event is no plan. */
 must_use int rollout_load(struct history *history, struct rollout **ret, struct err *err);
-/* A new one. */
-must_use int rollout_begin(struct history *history, const struct plan *plan, struct rollout **ret,
-                           struct err *err);
+/* A new one. `adopt`: what another machine has done of it, borrowed; NULL = nothing. */
+must_use int rollout_begin(struct history *history, const struct plan *plan, json_t *adopt,
+                           struct rollout **ret, struct err *err);
 /* NULL is allowed. */
 void rollout_free(struct rollout *r);
 void rollout_free_p(struct rollout **r);

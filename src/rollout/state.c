@@ -101,6 +101,8 @@ void rollout_apply(const struct plan *p, struct rollout_state *s, const json_t *
         on_intent(p, s, e);
     } else if (strcmp(kind, "outcome") == 0) {
         on_outcome(p, s, e);
+    } else if (strcmp(kind, "start") == 0 && json_object_get(e, "adopt")) {
+        on_adopt(p, s, json_object_get(e, "adopt"));
     } else if (strcmp(kind, "adopt") == 0) {
         on_adopt(p, s, e);
     } else if (strcmp(kind, "before") == 0) {

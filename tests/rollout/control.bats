@@ -199,6 +199,19 @@ targets: {local: {provider: local}, here: {provider: local}}"
     [ "$(share_of "$old")" = 100.0 ]
 }
 
+@test "whoever takes it over and is killed at that has not forgotten what is there" {
+    manifest "$patient"
+    serve
+    versions
+    edgectl rollout start
+    EDGECTL_TEST_KILL_AT=2 edgectl rollout abort --state ../elsewhere
+    expect_status 137
+    [ "$(share_of "$new")" = 10.0 ]
+    edgectl rollout abort --state ../elsewhere
+    expect_status 0
+    [ "$(share_of "$old")" = 100.0 ]
+}
+
 @test "abort --to works when the journal is damaged" {
     manifest "$patient"
     serve
