@@ -12,7 +12,7 @@
 #include "rollout/hook.h"
 #include "rollout/note.h"
 
-static const int64_t turn_ms = 50, longest_poll_ms = 60000, day_ms = 86400000;
+static const int64_t turn_ms = 50, longest_poll_ms = 60000;
 /* How often a failing call is tried again before the rollout is left as it is. */
 enum { TRIES = 8 };
 
@@ -101,14 +101,11 @@ static int64_t poll_ms(const struct drive *d)
     return grown < least ? least : grown > most ? most : grown;
 }
 
-/* Watched time since the last look: by the clock that no one can set while we run; between two runs
- * by that of the day, as far as it makes sense. */
 static int64_t watched_ms(const struct drive *d)
 {
-    if (d->looked_ms)
-        return drive_mono_ms() - d->looked_ms;
-    int64_t dt = drive_wall_ms() - d->r->state.changed_ms;
-    return dt < 0 ? 0 : dt > 7 * day_ms ? 7 * day_ms : dt;
+    struct rollout_clock was = {.mono_ms = d->looked_ms, .wall_ms = d->r->state.changed_ms};
+    struct rollout_clock now = {.mono_ms = drive_mono_ms(), .wall_ms = drive_wall_ms()};
+    return rollout_watched(&was, &now);
 }
 
 static int read_evidence(struct drive *d, int t, struct evidence_totals *now, struct err *err)

@@ -64,7 +64,7 @@ static int call_webhook(const struct manifest_hook *h, json_t *told, struct err 
     if (r < 0)
         return r;
     struct api_response response = {0};
-    struct api_request request = {.method = "POST", .path = "", .repeatable = true,
+    struct api_request request = {.method = "POST", .path = h->webhook, .repeatable = true,
                                   .body = api_body_json(json_incref(told))};
     r = api_do(api, &request, &response, err);
     if (r == 0 && (response.status < 200 || response.status > 299))

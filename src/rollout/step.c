@@ -137,3 +137,12 @@ struct rollout_move rollout_next(const struct plan *p, const struct rollout_stat
         return at(DO_PROVE, p->step[s->step].target, 0, false);
     return s->passed ? go_on(p, s) : judge(p, s, seen);
 }
+
+int64_t rollout_watched(const struct rollout_clock *was, const struct rollout_clock *now)
+{
+    static const int64_t most = 7 * 86400000LL;
+    if (was->mono_ms)
+        return now->mono_ms - was->mono_ms;
+    int64_t dt = now->wall_ms - was->wall_ms;
+    return dt < 0 ? 0 : dt > most ? most : dt;
+}

@@ -89,6 +89,16 @@ struct rollout_move {
 struct rollout_move rollout_next(const struct plan *p, const struct rollout_state *s,
                                  const struct rollout_seen *seen);
 
+/* Two clocks at a moment. `mono_ms` stands still while the machine sleeps, and is 0 when the moment
+ * was in another run; `wall_ms` may be set by anybody. */
+struct rollout_clock {
+    int64_t mono_ms, wall_ms;
+};
+
+/* Watched time between two moments: within a run by the clock that no one can set, between two runs
+ * by that of the day, as far as it makes sense (0 to 7 days). */
+int64_t rollout_watched(const struct rollout_clock *was, const struct rollout_clock *now);
+
 /* "forward", "back", "done", "undone"; "soak", "approval" ... */
 const char *rollout_phase_name(enum rollout_phase phase);
 const char *rollout_wait_name(enum rollout_wait wait);

@@ -338,3 +338,52 @@ END
     expect_in "$output" 'edgectl_rollout_requests_total{'
     expect_in "$output" '# EOF'
 }
+
+@test "a webhook is told of each step, and one that says no stops it" {
+    cat >../hook.py <<'END'
+import http.server, json, os, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with open("../told", "a") as f:
+            f.write(f"{self.path} {told['when']} {told['step']} {told['percent']:g}\n")
+        self.send_response(409 if os.path.exists("../veto") else 204)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *args): pass
+s = http.server.HTTPServer(("127.0.0.1", 0), H)
+open("../hook.port", "w").write(str(s.server_port))
+s.serve_forever()
+END
+    python3 ../hook.py 3>&- &
+    pids+=($!)
+    wait_for 30 test -s ../hook.port
+    manifest "rollout:
+  steps: [10%, 100%]
+  soak: 0s
+  history: 0s
+  hooks: {before: [{webhook: 'http://127.0.0.1:$(cat ../hook.port)/step'}]}"
+    serve
+    versions
+    load_at 1000
+    touch ../veto
+    edgectl rollout run
+    expect_status 6
+    expect_in "$stderr" "the webhook answered 409"
+    [ "$(share_of "$old")" = 100.0 ]
+    rm ../veto ../told
+    edgectl rollout resume
+    expect_status 0
+    [ "$(cat ../told)" = "/step before 1 10
+/step before 2 100" ]
+}
+
+@test "on a terminal the screen is redrawn" {
+    serve
+    versions
+    load_at 1000
+    TERM=xterm script -qec "'$EDGECTL' rollout run" /dev/null >../screen
+    grep -q $'\033\[[0-9]*A' ../screen
+    grep -q 'verdict: ' ../screen
+    grep -q 'done: all traffic is on the new version' ../screen
+}

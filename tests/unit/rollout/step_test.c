@@ -381,6 +381,28 @@ static void windows_hold_steps_and_never_the_way_back(void **state)
     assert_int_equal(rollout_next(plan, &s, &now).act, DO_SET);
 }
 
+static int64_t watched(int64_t mono_was, int64_t wall_was, int64_t mono, int64_t wall)
+{
+    struct rollout_clock was = {mono_was, wall_was}, now = {mono, wall};
+    return rollout_watched(&was, &now);
+}
+
+static void a_clock_that_is_set_and_a_machine_that_sleeps_shorten_no_soak(void **state)
+{
+    (void)state;
+    const int64_t day = 86400000;
+    assert_int_equal(watched(5000, 1000, 6000, 2000), 1000);
+    /* Set forward by a year, and back. */
+    assert_int_equal(watched(5000, 1000, 6000, 365 * day), 1000);
+    assert_int_equal(watched(5000, 365 * day, 6000, 1000), 1000);
+    /* Eight hours asleep: the monotonic clock stood still. */
+    assert_int_equal(watched(5000, 1000, 5200, 1000 + day / 3), 200);
+    /* Another run, as of a scheduled job: the time between them counts, within reason. */
+    assert_int_equal(watched(0, 1000, 70, 1000 + 900000), 900000);
+    assert_int_equal(watched(0, 5000, 70, 1000), 0);
+    assert_int_equal(watched(0, 0, 70, 400 * day), 7 * day);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_soak_of_72_hours_is_waited_for_to_the_end),
         cmocka_unit_test(a_deadline_counts_from_the_end_of_the_soak),
         cmocka_unit_test(windows_hold_steps_and_never_the_way_back),
+        cmocka_unit_test(a_clock_that_is_set_and_a_machine_that_sleeps_shorten_no_soak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
