@@ -9,7 +9,8 @@
 #include "rollout/drive_impl.h"
 
 static const int64_t read_age_ms = 2000, prove_ms = 30000, reach_ms = 3000;
-enum { PAST_LOOKS = 40 };
+/* Pieces of the past: of a server here, and where each is a call to an API. */
+enum { PAST_LOOKS_HERE = 40, PAST_LOOKS_THERE = 12 };
 
 static const struct manifest_rollout plain_rollout = {.burn_in_ms = -1, .history_ms = -1};
 
@@ -274,11 +275,13 @@ int drive_past(struct drive *d, int t, struct err *err)
 {
     const struct plan *p = &d->r->plan;
     struct evidence_totals before = {0};
-    int64_t now = drive_wall_ms(), piece = p->history_ms / PAST_LOOKS;
+    bool here = strcmp(p->target[t].provider, "local") == 0;
+    int pieces = here ? PAST_LOOKS_HERE : PAST_LOOKS_THERE;
+    int64_t now = drive_wall_ms(), piece = p->history_ms / pieces;
     struct err why = {0};
     if (piece < 1000 || !evidence_has_past(d->evidence))
         return 0;
-    for (int i = 0; i <= PAST_LOOKS && !drive_interrupted(d); i++) {
+    for (int i = 0; i <= pieces && !drive_interrupted(d); i++) {
         struct evidence_totals totals = {0};
         int64_t since = now - p->history_ms + i * piece;
         /* What cannot be known of the past only makes the gate slower. */

@@ -75,3 +75,43 @@ shares() {
     [ "$(tr '\n' ' ' <../order)" = "east: 20 % on the new version west: 20 % on the new version west: 0 % on the new version east: 0 % on the new version " ]
     shares 0.0 0.0
 }
+
+@test "a rollout of another target than local is asked there" {
+    waves 0s
+    sed -i 's/rollout: .*/rollout: {steps: [{percent: 20%, approval: true}, 100%], soak: 0s, history: 0s}/' edge.yaml
+    serve
+    guest old
+    deploy --target west
+    guest new
+    deploy --target west --no-traffic
+    "$TEST_TOOLS/steady" "$port" shop-west.localhost 500 3000 >../west.json 3>&- &
+    pids+=($!)
+    "$EDGECTL" rollout run --target west >../run.out 2>&1 3>&- &
+    local runner=$!
+    pids+=("$runner")
+    wait_for 60 grep -q 'waiting for approval' ../run.out
+    edgectl rollout promote --target west
+    expect_status 0
+    wait "$runner"
+    [ "$(share_of "$v" --target west)" = 100.0 ]
+}
+
+@test "the past of the stable version is read, and of it alone" {
+    waves 0s
+    sed -i 's/rollout: .*/rollout: {steps: [20%, 100%], soak: 0s, history: 40s}/' edge.yaml
+    serve
+    guest old
+    deploy --target west
+    "$TEST_TOOLS/steady" "$port" shop-west.localhost 500 3000 >../west.json 3>&- &
+    pids+=($!)
+    # Time is the subject: there must be some of it to look back on.
+    local until=$((SECONDS + 4))
+    wait_for 30 eval '[ "$SECONDS" -ge "'$until'" ]'
+    guest new
+    deploy --target west --no-traffic
+    edgectl rollout run --target west
+    expect_status 0
+    local journal
+    journal=$(echo .edgectl/rollouts/west/*.jsonl)
+    [ "$(grep -c '"e":"past"' "$journal")" -ge 2 ]
+}
