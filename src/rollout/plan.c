@@ -84,7 +84,8 @@ static int add_step(struct plan *plan, const struct manifest_rollout *m,
     if (s->bp == 0 && !caps->probe)
         return err_set(err, ERR_USAGE, "target '%s': a version without traffic cannot be reached",
                        name);
-    if (bp <= *at_bp && !whole)
+    /* Nothing near it can be, or only what is there already. */
+    if ((s->bp > 0 && bp == 0) || bp <= *at_bp)
         return 0;
     if (plan->steps == PLAN_STEPS_MAX)
         return err_set(err, ERR_MANIFEST, "more than %d steps", PLAN_STEPS_MAX);
