@@ -235,6 +235,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     const struct deploy_args *args = args_ptr;
     if (args->preview && args->no_traffic)
         return err_set(err, ERR_USAGE, "--preview never has traffic: leave --no-traffic out");
+    if (args->probe && args->probe[0] != '/')
+        return err_set(err, ERR_USAGE, "--probe takes a path, which begins with '/'");
     return args->all_targets ? deploy_all(cli, args, err) : deploy(cli, args, NULL, err);
 }
 

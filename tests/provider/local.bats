@@ -74,6 +74,9 @@ load local
 
 @test "a version that fails its smoke test gets no traffic" {
     serve
+    edgectl deploy --probe health
+    expect_status 2
+    expect_in "$stderr" "begins with '/'"
     deploy
     guest bad 503
     edgectl deploy
