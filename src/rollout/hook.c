@@ -55,16 +55,24 @@ static int run_command(const struct manifest_hook *h, const struct manifest *m, 
     return r;
 }
 
+/* Who knows such a URL may call it: its path is kept out of messages. */
 static int call_webhook(const struct manifest_hook *h, json_t *told, struct err *err)
 {
     cleanup(api_free_p) struct api *api = NULL;
-    struct api_options o = {.name = "the webhook", .base = h->webhook,
+    const char *host = strstr(h->webhook, "://");
+    const char *rest = host ? strpbrk(host + 3, "/?") : NULL;
+    cleanup(free_p) char *base = rest ? xstrndup(h->webhook, (size_t)(rest - h->webhook))
+                                      : xstrdup(h->webhook);
+    cleanup(free_p) char *path = xasprintf("%s%s", rest && *rest == '/' ? "" : "/",
+                                           rest ? rest : "");
+    struct api_options o = {.name = "the webhook", .base = base,
                             .answer_ms = h->timeout_ms, .stall_ms = h->timeout_ms};
     int r = api_new(&o, &api, err);
     if (r < 0)
         return r;
+    api_hide(api, path, strlen(path));
     struct api_response response = {0};
-    struct api_request request = {.method = "POST", .path = h->webhook, .repeatable = true,
+    struct api_request request = {.method = "POST", .path = path, .repeatable = true,
                                   .body = api_body_json(json_incref(told))};
     r = api_do(api, &request, &response, err);
     if (r == 0 && (response.status < 200 || response.status > 299))
