@@ -134,7 +134,7 @@ bool guest_limits_admit(enum limit_profile profile, struct exchange *ex)
 struct cut {
     struct body *from, *to;
     uint64_t left;
-    bool breaks;
+    bool breaks, moving;
 };
 
 static void cut_free(struct cut *c)
@@ -152,10 +152,14 @@ static void cut_move(void *env)
     struct cut *c = env;
     const uint8_t *data;
     size_t len;
+    /* The reader, woken by a piece, may want the next one or leave at once: that is seen below. */
+    if (c->moving)
+        return;
+    c->moving = true;
     while (!body_full(c->to)) {
         enum body_read r = body_reader_gone(c->to) ? BODY_ERROR : body_peek(c->from, &data, &len);
         if (r == BODY_WAIT)
-            return;
+            break;
         if (r == BODY_DATA && len <= c->left) {
             body_write(c->to, data, len);
             body_consume(c->from, len);
@@ -172,6 +176,7 @@ static void cut_move(void *env)
         cut_free(c);
         return;
     }
+    c->moving = false;
 }
 
 struct body *guest_limits_body(enum limit_profile profile, struct body *source)
@@ -181,7 +186,8 @@ struct body *guest_limits_body(enum limit_profile profile, struct body *source)
     if (!l || (length >= 0 && (uint64_t)length <= l->value))
         return source;
     struct cut *c = xnew(struct cut);
-    *c = (struct cut){source, body_new(), l->value, answer_for(profile, OVER_REQUEST) != NULL};
+    *c = (struct cut){source, body_new(), l->value, answer_for(profile, OVER_REQUEST) != NULL,
+                      false};
     struct body *to = body_ref(c->to);
     body_set_no_length(to);
     body_on_readable(source, cut_move, c);
