@@ -157,9 +157,13 @@ int rollout_session_plan(struct rollout_session *s, const char *version, struct 
 
 /* --- asking the process that runs it --- */
 
+/* Turns of 100 ms: until the request is taken; and until all is put back, which a provider may take
+ * many minutes for. */
+enum { TURNS_TO_TAKE = 1200, TURNS_TO_END = 18000 };
+
 static bool taken(const struct rollout *r, size_t before, bool until_end)
 {
-    return until_end ? !rollout_is_under_way(r) : r->state.asked > before;
+    return !r || (until_end ? !rollout_is_under_way(r) : r->state.asked > before);
 }
 
 int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struct err *err)
@@ -180,8 +184,12 @@ int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struc
     json_decref(request);
     /* It looks for requests several times a second, but between two of its calls. */
     for (int turn = 0; r == 0 && !taken(s.rollout, before, until_end); turn++) {
-        if (turn == 1200)
-            return err_set(err, ERR_DRIFT, "the process that runs the rollout does not react");
+        bool begun = s.rollout->state.asked > before;
+        if (turn >= (begun ? TURNS_TO_END : TURNS_TO_TAKE))
+            return err_set(err, ERR_DRIFT, begun ? "the process that runs the rollout does not end"
+                                           : "the process that runs the rollout does not react");
+        if (target_interrupted(s.target[0].target))
+            return err_set(err, ERR_INTERRUPTED, "interrupted; what was asked for stays so");
         struct timespec t = {.tv_nsec = 100000000};
         nanosleep(&t, NULL);
         rollout_free(s.rollout);
