@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "cmd/build_now.h"
 #include "cmd/bundle_input.h"
 #include "cmd/ci.h"
@@ -235,6 +236,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     const struct deploy_args *args = args_ptr;
     if (args->preview && args->no_traffic)
         return err_set(err, ERR_USAGE, "--preview never has traffic: leave --no-traffic out");
+    if (args->message && !utf8_valid(args->message, strlen(args->message)))
+        return err_set(err, ERR_USAGE, "the message is not UTF-8");
     if (args->probe && args->probe[0] != '/')
         return err_set(err, ERR_USAGE, "--probe takes a path, which begins with '/'");
     return args->all_targets ? deploy_all(cli, args, err) : deploy(cli, args, NULL, err);

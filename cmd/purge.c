@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cmd.h"
 
+#include <string.h>
+#include "base/utf8.h"
 #include "cmd/session.h"
 
 struct purge_args {
@@ -17,6 +19,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
         err_hint(err, "name a surrogate key, or give --all");
         return told;
     }
+    if (args->key && !utf8_valid(args->key, strlen(args->key)))
+        return err_set(err, ERR_USAGE, "the surrogate key is not UTF-8");
     int r = session_open(cli, NULL, JOURNAL_READ, &s, err);
     if (r == 0)
         r = target_purge(s.target, args->key, args->soft, err);

@@ -72,6 +72,15 @@ load local
     [ "$(curl -s -o /dev/null -w '%{http_code}' -H 'edgectl-version: nosuch' "$url/")" = 404 ]
 }
 
+@test "words that are no text are refused" {
+    serve
+    edgectl deploy -m $'\xff'
+    expect_status 2
+    deploy
+    edgectl purge $'\xff'
+    expect_status 2
+}
+
 @test "a version that fails its smoke test gets no traffic" {
     serve
     edgectl deploy --probe health
