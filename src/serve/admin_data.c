@@ -183,6 +183,8 @@ static int on_purge(struct admin_call *c, struct err *err)
         return r;
     struct core_cache *cache = shelf_cache(c->admin->o.shelf, c->parts[1]);
     const char *key = json_string_value(json_object_get(json, "key"));
+    if (!key && json_object_get(json, "key"))
+        return err_set(err, ERR_USAGE, "the key is no text; without one everything is purged");
     bool soft = json_is_true(json_object_get(json, "soft"));
     if (key && !cache_surrogate_valid(key, strlen(key)))
         return err_set(err, ERR_USAGE, "'%.100s' is no surrogate key", key);

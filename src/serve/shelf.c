@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "serve/shelf_internal.h"
 #include "world/core_cache.h"
 #include "world/kv.h"
@@ -428,8 +429,8 @@ int shelf_put_note(struct shelf *s, const char *app, const char *key, const char
                    struct err *err)
 {
     cleanup(shelf_json_free) json_t *words = text ? json_string(text) : NULL;
-    if (text && !words)
-        return err_set(err, ERR_USAGE, "the note '%.100s' is no text", key);
+    if (text && (!words || !utf8_valid(key, strlen(key))))
+        return err_set(err, ERR_USAGE, "a note and its name are UTF-8");
     uv_mutex_lock(&s->lock);
     struct shelf_app *a = shelf_find(s, app);
     int r = a ? 0 : shelf_no_app(app, err);

@@ -209,6 +209,8 @@ load local
     [ "$(admin PUT /v1/apps/shop/split -d '{}' -o /dev/null -w '%{http_code}')" = 400 ]
     [ "$(page)" = "v1 beta=off token=one" ]
     [ "$(admin PUT /v1/apps/shop/notes/x --data-binary $'\xff' -o /dev/null -w '%{http_code}')" = 400 ]
+    [ "$(admin PUT /v1/apps/shop/notes/%ff -d x -o /dev/null -w '%{http_code}')" = 400 ]
+    [ "$(admin POST /v1/apps/shop/purge -d '{"key":5}' -o /dev/null -w '%{http_code}')" = 400 ]
 }
 
 @test "two versions share the traffic, and a client stays with its own" {
