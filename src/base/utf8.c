@@ -29,3 +29,13 @@ bool utf8_valid(const void *text, size_t len)
     }
     return true;
 }
+
+size_t utf8_cut(const void *text, size_t len, size_t max)
+{
+    const unsigned char *p = text;
+    if (len <= max)
+        return len;
+    while (max > 0 && (p[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}

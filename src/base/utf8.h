@@ -7,5 +7,7 @@
 
 /* Is it UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF)? NULs are. */
 bool utf8_valid(const void *text, size_t len);
+/* How many of the `len` bytes at `text` fit into `max` without cutting a character in two. */
+size_t utf8_cut(const void *text, size_t len, size_t max);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "provider/cf.h"
 
 enum { MESSAGE_MAX = 900 };
@@ -75,8 +76,9 @@ static void annotate(const struct shipment *s, json_t *root)
         annotations = json_object();
         json_object_set_new(root, "annotations", annotations);
     }
+    const char *message = s->message ? s->message : "deployed by edgectl";
     cleanup(free_p) char *text =
-        xasprintf("%.*s%s%s%s", MESSAGE_MAX, s->message ? s->message : "deployed by edgectl",
+        xasprintf("%.*s%s%s%s", (int)utf8_cut(message, strlen(message), MESSAGE_MAX), message,
                   s->revision ? " (git " : "", s->revision ? s->revision : "",
                   s->revision ? ")" : "");
     json_object_set_new(annotations, "workers/message", json_string(text));

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "provider/fs.h"
 
 static const char mark[] = "edgectl release ";
@@ -33,9 +34,10 @@ void fs_comment_release(const char *comment, char ret[PROVIDER_ID_MAX])
 
 char *fs_comment(const char *release, const char *message, const char *revision)
 {
-    return xasprintf("%s%s%s%.*s%s%s%s", mark, release, message ? ": " : "", COMMENT_MAX,
-                     message ? message : "", revision ? " (git " : "", revision ? revision : "",
-                     revision ? ")" : "");
+    const char *words = message ? message : "";
+    return xasprintf("%s%s%s%.*s%s%s%s", mark, release, message ? ": " : "",
+                     (int)utf8_cut(words, strlen(words), COMMENT_MAX), words,
+                     revision ? " (git " : "", revision ? revision : "", revision ? ")" : "");
 }
 
 /* --- reading --- */

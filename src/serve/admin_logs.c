@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "serve/admin_internal.h"
 #include "serve/admin_logs.h"
 
@@ -52,7 +53,7 @@ static void hand_out(void *env);
 static void add(struct admin_logs *logs, const struct deployment *d, const char *stream,
                 const char *text, size_t len)
 {
-    json_t *words = json_stringn(text, len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
+    json_t *words = json_stringn(text, utf8_cut(text, len, LINE_MAX_BYTES));
     json_t *json = json_pack("{sI ss ss so}", "time_ms", (json_int_t)(clock_wall_ns() / 1000000),
                              "version", d->id, "stream", stream, "text",
                              words ? words : json_string("(bytes that are no text)"));

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "base/utf8.h"
 
 /* --- buf --- */
 
@@ -276,6 +277,19 @@ static void embedded_bytes_are_the_files_bytes(void **state)
     }
 }
 
+/* --- utf8 --- */
+
+static void a_text_is_cut_between_characters(void **state)
+{
+    (void)state;
+    const char *text = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";  /* 1, 2, 3 and 4 bytes */
+    static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+    for (size_t max = 0; max < ARRAY_LEN(kept); max++)
+        assert_int_equal(utf8_cut(text, strlen(text), max), kept[max]);
+    /* No text at all: it still ends. */
+    assert_int_equal(utf8_cut("\x80\x80\x80", 3, 2), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +304,7 @@ int main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(edits_are_counted),
         cmocka_unit_test(only_what_is_near_is_offered),
+        cmocka_unit_test(a_text_is_cut_between_characters),
         cmocka_unit_test(every_embedded_file_is_found_by_its_path),
         cmocka_unit_test(embedded_bytes_are_the_files_bytes),
     };
