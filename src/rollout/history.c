@@ -104,16 +104,36 @@ static struct history *make(const char *dir, const char *id)
     return h;
 }
 
+static void name_at(time_t when, char id[HISTORY_ID_MAX])
+{
+    struct tm tm;
+    gmtime_r(&when, &tm);
+    snprintf(id, HISTORY_ID_MAX, "%04d%02d%02d-%02d%02d%02d-%04x", tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+             (unsigned)(random_u64() & 0xffff));
+}
+
+/* The newest is found by its name: a rollout that begins within the second of the one before, or
+ * after the clock was set back, is called as if it had begun a second after that. */
+static void name_after(const char *newest, char id[HISTORY_ID_MAX])
+{
+    struct tm tm = {0};
+    name_at((time_t)(clock_wall_ns() / 1000000000), id);
+    if (newest && strcmp(id, newest) <= 0 && strptime(newest, "%Y%m%d-%H%M%S", &tm))
+        name_at(timegm(&tm) + 1, id);
+}
+
 int history_new(const char *state_dir, const char *target, struct history **ret, struct err *err)
 {
     cleanup(free_p) char *dir = folder(state_dir, target);
-    time_t now = (time_t)(clock_wall_ns() / 1000000000);
-    struct tm tm;
-    char id[HISTORY_ID_MAX];
-    gmtime_r(&now, &tm);
-    snprintf(id, sizeof id, "%04d%02d%02d-%02d%02d%02d-%04x", tm.tm_year + 1900, tm.tm_mon + 1,
-             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(random_u64() & 0xffff));
-    int r = file_make_dirs(dir, err);
+    char **ids = NULL, id[HISTORY_ID_MAX];
+    size_t count = 0;
+    int r = history_list(state_dir, target, &ids, &count, err);
+    if (r == 0)
+        name_after(count ? ids[count - 1] : NULL, id);
+    history_list_free(ids, count);
+    if (r == 0)
+        r = file_make_dirs(dir, err);
     if (r < 0)
         return r;
     cleanup(history_close_p) struct history *h = make(dir, id);

@@ -149,6 +149,18 @@ static void requests_are_taken_one_by_one(void **state)
     json_decref(back);
 }
 
+/* More than one may begin within a second: whoever asks for the newest gets it. */
+static void the_newest_is_the_one_that_began_last(void **state)
+{
+    (void)state;
+    struct err err;
+    for (int i = 1; i <= 20; i++) {
+        free(written("quick", i));
+        cleanup(history_close_p) struct history *h = opened("quick", false, &err);
+        assert_int_equal(history_count(h), i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_line_that_was_taken_out_is_noticed),
         cmocka_unit_test(one_that_never_began_is_not_there),
         cmocka_unit_test(requests_are_taken_one_by_one),
+        cmocka_unit_test(the_newest_is_the_one_that_began_last),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
