@@ -32,3 +32,10 @@ const char *media_type(const char *name)
             return types[i].type;
     return "application/octet-stream";
 }
+
+bool media_hidden(const char *name)
+{
+    static const char well_known[] = ".well-known";
+    size_t len = strcspn(name, "/");
+    return name[0] == '.' && (len != sizeof well_known - 1 || memcmp(name, well_known, len) != 0);
+}

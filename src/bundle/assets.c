@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/media.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "bundle/archive.h"
@@ -30,7 +31,7 @@ static void free_names(struct dirent ***names)
 
 static int visible(const struct dirent *e)
 {
-    return e->d_name[0] != '.';
+    return !media_hidden(e->d_name);
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)

@@ -76,7 +76,7 @@ static const struct manifest_static *find_site(const struct manifest_static *sit
 static bool path_allowed(const char *path)
 {
     for (const char *p = path; *p; p++)
-        if (*p == '/' && (p[1] == '.' || p[1] == '/'))
+        if (*p == '/' && (p[1] == '/' || media_hidden(p + 1)))
             return false;
     return true;
 }

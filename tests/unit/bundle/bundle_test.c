@@ -25,6 +25,7 @@ static void make_everything(struct project *p, const char *target)
     project_write(p, "public/index.html", "<h1>hello</h1>");
     project_write(p, "public/img/logo.svg", "<svg/>");
     project_write(p, "public/.hidden", "not shipped");
+    project_write(p, "public/.well-known/security.txt", "shipped");
     project_secret(p, "secrets", "api-key", "correct-horse-battery");
     int r = project_bundle(p, everything, target);
     if (r < 0)
@@ -84,7 +85,7 @@ static void what_the_host_is_told(void **state)
     assert_string_equal(at(o, "assets", "/files/img/logo.svg", "part"),
                         "assets/files/img/logo.svg");
     assert_string_equal(at(o, "assets", "/files/img/logo.svg", "type"), "image/svg+xml");
-    assert_int_equal(json_object_size(json_object_get(o, "assets")), 2);
+    assert_int_equal(json_object_size(json_object_get(o, "assets")), 3);
     assert_true(json_is_true(json_object_get(o, "dynamicBackends")));
     assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "limits"), "wall")), 5000);
     json_decref(o);
@@ -104,6 +105,7 @@ static void a_worker(void **state)
     assert_string_equal(bundle_part(b, "assets/files/index.html")->type,
                         "application/octet-stream");
     assert_null(bundle_part(b, "assets/files/.hidden"));
+    assert_non_null(bundle_part(b, "assets/files/.well-known/security.txt"));
     for (size_t i = 2; i < b->part_count; i++)
         assert_true(strcmp(b->parts[i - 1].name, b->parts[i].name) < 0);
     json_t *meta = json_loads(b->metadata, 0, NULL);

@@ -73,6 +73,7 @@ static void test_which_file(void **state)
     expect("/assets/a.txt", 200, "asset A");
     expect("/assets/deep/x.js", 200, "deeper");
     expect("/empty", 200, "");
+    expect("/.well-known/security.txt", 200, "contact");
 }
 
 static void test_what_is_the_apps(void **state)
@@ -81,7 +82,7 @@ static void test_what_is_the_apps(void **state)
     static const char *const paths[] = {
         "/none", "/a.txt/", "/a.txt/x", "/sub2/", "/../a.txt", "/sub/../a.txt", "/%2e%2e/a.txt",
         "/sub/%2E%2E/a.txt", "/sub%2f..%2fa.txt", "/.hidden", "/.git/config", "/sub//index.html",
-        "//a.txt",
+        "//a.txt", "/.well-known-not/a.txt", "/.well-known/.hidden",
         "/escape.txt", "/escape/passwd", "/absolute", "/fifo", "/a.txt%00", "/a%zz", "/%",
         "/assets/none", "/assetsa.txt", "/..%5ca.txt", "/proc", "/self/a.txt",
     };
@@ -232,7 +233,7 @@ static int start(void **state)
     if (!mkdtemp(dir) || chdir(dir) < 0)
         return -1;
     loop = loop_new();
-    static const char *const dirs[] = {"sub", "sub2", ".git", "other", "other/deep"};
+    static const char *const dirs[] = {"sub", "sub2", ".git", ".well-known", ".well-known-not", "other", "other/deep"};
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
         mkdir(dirs[i], 0755);
     put("index.html", "root index", 10);
@@ -244,6 +245,9 @@ static int start(void **state)
     put("empty", "", 0);
     put(".hidden", "H", 1);
     put(".git/config", "H", 1);
+    put(".well-known/security.txt", "contact", 7);
+    put(".well-known/.hidden", "H", 1);
+    put(".well-known-not/a.txt", "H", 1);
     put("other/a.txt", "asset A", 7);
     put("other/deep/x.js", "deeper", 6);
     mkfifo("fifo", 0644);
