@@ -8,8 +8,8 @@
 /* By the extension of a file's name; application/octet-stream for one that is not known. Static. */
 const char *media_type(const char *name);
 
-/* Is that file or folder, by its name (which may go on after a '/'), none to be served to the world?
- * Names that begin with a dot are not, but for /.well-known (RFC 8615). */
+/* Whether that file or folder, by its name (which may go on after a slash), is served to nobody.
+ * Names that begin with a dot are not served, but for /.well-known (RFC 8615). */
 bool media_hidden(const char *name);
 
 #endif

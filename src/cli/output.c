@@ -11,6 +11,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+/* 15 digits: as many as every decimal keeps, so that 0.1 is not written as 0.10000000000000001. */
+#define JSON_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
 struct output {
     FILE *out, *err;
     struct output_mode mode;
@@ -86,7 +89,7 @@ void out_printf(struct output *o, const char *fmt, ...)
 
 void out_json(struct output *o, json_t *value)
 {
-    cleanup(free_p) char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    cleanup(free_p) char *text = json_dumps(value, JSON_FLAGS);
     json_decref(value);
     if (text)
         out_printf(o, "%s\n", text);
@@ -129,7 +132,7 @@ static const char *cell_text(const json_t *row, const char *key, char **own)
         return "";
     if (json_is_string(v))
         return json_string_value(v);
-    return *own = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+    return *own = json_dumps(v, JSON_FLAGS);
 }
 
 static void add_cell(struct buf *line, const struct out_column *c, const char *text, size_t width)
