@@ -103,8 +103,8 @@ static void tell_text(struct run *run, const struct shipment *s, const struct de
     const char *target = run->session->target->o.name;
     const char *url = s->preview_url && run->args->preview ? s->preview_url : s->url;
     if (res->steps == 0 && !res->shifted) {
-        out_printf(out, "%s: version %s is on '%s' already, nothing to do\n", s->bundle->app,
-                   s->version, target);
+        out_printf(out, "%s: version %s is on '%s' already, nothing to do%s%s\n", s->bundle->app,
+                   s->version, target, url ? ": " : "", url ? url : "");
         return;
     }
     if (run->args->dry_run)

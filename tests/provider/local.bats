@@ -13,7 +13,7 @@ load local
     [ "$(page)" = "v1 beta=off token=one" ]
     edgectl deploy
     expect_status 0
-    expect_in "$output" "nothing to do"
+    expect_in "$output" "nothing to do: http://shop.localhost"
     edgectl versions --json
     expect_status 0
     [ "$(printf %s "$output" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')" = 1 ]
