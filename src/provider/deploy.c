@@ -157,7 +157,7 @@ int deploy_run(struct target *t, struct shipment *s, const struct deploy_options
     if (r < 0)
         return r;
     ret->steps = steps.count;
-    ret->shifted = traffic;
+    ret->shifted = s->traffic = traffic;
     if (o->watch.planned)
         o->watch.planned(o->watch.env, s, &steps, traffic);
     if (!o->dry_run)

@@ -11,6 +11,7 @@ static const char *const base_variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_
 static void fs_close(struct target *t)
 {
     struct fs *f = fs_of(t);
+    fs_check_clear(&f->check);
     api_free(f->api);
     for (size_t i = 0; i < f->headers.count; i++)
         explicit_bzero(f->headers.list[i].value, f->headers.list[i].value_len);

@@ -15,7 +15,8 @@
  *     fastly.c      the table, who we are, leaving
  *     fs_api.c      calls and errors        fs_creds.c    where credentials are found
  *     fs_service.c  services, versions      fs_draft.c    filling a draft version
- *     fs_stores.c   stores of a release     fs_plan.c     what is missing
+ *     fs_check.c    what overlapped         fs_stores.c   stores of a release
+ *     fs_plan.c     what is missing
  *     fs_router.c   the router and its slots  fs_traffic.c  versions, splits, probes
  *     fs_data.c     KV, config, secrets     fs_watch.c    metrics, logs, purge */
 #ifndef EDGECTL_PROVIDER_FS_H
@@ -33,6 +34,7 @@ struct fs_service {
     char *id;                       /* NULL: not there */
     json_t *versions;               /* array, oldest first; NULL until read */
     int active;                     /* number; 0 = none */
+    int incomplete;                 /* number of a version that lost its package; 0 = none */
 };
 
 /* A store that a version links. */
@@ -49,6 +51,20 @@ struct fs_links {
     size_t count;
 };
 
+struct fs_call {
+    struct api_call *call;
+    const char *method;
+    char *path;
+};
+
+/* A version that is to be looked at again; see fs_check.c. */
+struct fs_check {
+    struct fs_service *service;     /* NULL: there is none */
+    int number;
+    char *comment, *files_hash;
+    struct fs_call package;
+};
+
 struct fs {
     struct target t;                /* first: the driver's functions get a pointer to it */
     struct api *api;
@@ -58,6 +74,7 @@ struct fs {
     struct fs_service front, slots[FS_SLOTS];
     int64_t read_ns;                /* when they were read, by clock_mono_ns; 0 = not valid */
     struct fs_links links;          /* of the release that plan() saw */
+    struct fs_check check;
 };
 
 /* --- fs_creds.c --- */
@@ -67,12 +84,6 @@ must_use int fs_creds_find(const struct target_options *o, struct headers *ret_h
 extern const char fs_hint_scopes[];
 
 /* --- fs_api.c --- */
-struct fs_call {
-    struct api_call *call;
-    const char *method;
-    char *path;
-};
-
 /* `path` and `body` are taken. A POST is tried once only, unless `repeatable`. */
 struct fs_call fs_start(struct fs *f, const char *method, char *path, struct api_body *body,
                         bool repeatable);
@@ -148,11 +159,23 @@ struct fs_content {
 };
 
 /* A draft with that content: the one that an earlier run began, else a clone of the active version.
- * Its number. */
+ * Its number. Whoever does not activate it next has to call fs_check_end. */
 must_use int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *content,
                       int *ret_number, struct err *err);
 /* The manifest's backends. -ERR_MANIFEST for what Fastly cannot have. */
 must_use int fs_backends(const struct fs *f, json_t **ret, struct err *err);
+
+/* --- fs_check.c --- */
+void fs_check_clear(struct fs_check *c);
+/* Its comment and its package were written at the same time: begin to read the package back. */
+must_use int fs_check_begin(struct fs *f, struct fs_service *s, int number, const char *comment,
+                            const char *files_hash, struct err *err);
+/* End that, if it was begun. `version`: the version as some later answer had it; NULL = its comment
+ * is known to be there. A lost comment is written again; a lost package is -ERR_NETWORK, and the
+ * version is marked so that the next run makes another one. */
+must_use int fs_check_end(struct fs *f, const json_t *version, struct err *err);
+/* A run was killed before it could look: look now, and note it in s->incomplete. */
+must_use int fs_check_left(struct fs *f, struct fs_service *s, struct err *err);
 
 /* --- fs_router.c --- */
 /* The rollout that the router reads. */

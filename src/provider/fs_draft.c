@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A version of a service is made by cloning the active one and changing the draft; each change is
  * one call, and calls that change one service go one after another: Fastly does not keep them
- * apart. Whoever is cut off within goes on with the same draft. */
+ * apart. But where nothing is new except the code, which is most deploys, the comment and the
+ * package go out together, and are looked at again (fs_check.c). Whoever is cut off within goes on
+ * with the same draft. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,12 +89,25 @@ struct change {
     struct fs *f;
     const char *service;
     int number;
+    bool only_count;                /* send nothing, tell how much there is to do */
+    int count;
 };
 
 static char *path_of(const struct change *c, const char *rest)
 {
     cleanup(free_p) char *service = api_path("/service/%s", c->service);
     return xasprintf("%s/version/%d%s", service, c->number, rest);
+}
+
+static int change(struct change *c, const char *method, char *path, struct api_body *body,
+                  struct err *err)
+{
+    c->count++;
+    if (!c->only_count)
+        return fs_do(c->f, method, path, body, NULL, err);
+    free(path);
+    api_body_free(body);
+    return 0;
 }
 
 static json_t *item_with(const json_t *list, const char *key, const char *value)
@@ -105,15 +120,15 @@ static json_t *item_with(const json_t *list, const char *key, const char *value)
     return NULL;
 }
 
-static int change_domains(const struct change *c, const json_t *have,
+static int change_domains(struct change *c, const json_t *have,
                           const struct fs_content *content, struct err *err)
 {
     int r = 0;
     for (size_t i = 0; i < content->domain_count && r == 0; i++) {
         if (item_with(have, "name", content->domains[i]))
             continue;
-        r = fs_do(c->f, "POST", path_of(c, "/domain"),
-                  api_body_form("name", content->domains[i], (char *)NULL), NULL, err);
+        r = change(c, "POST", path_of(c, "/domain"),
+                   api_body_form("name", content->domains[i], (char *)NULL), err);
         if (r < 0)
             err_hint(err, "a domain can be on one service only: if another one has it, name that "
                           "service in `service` of the target");
@@ -162,7 +177,7 @@ static struct api_body *form_of(const json_t *object)
     return body;
 }
 
-static int change_backends(const struct change *c, const json_t *have,
+static int change_backends(struct change *c, const json_t *have,
                            const struct fs_content *content, struct err *err)
 {
     int r = 0;
@@ -173,9 +188,9 @@ static int change_backends(const struct change *c, const json_t *have,
         const json_t *its = item_with(have, "name", name);
         cleanup(free_p) char *rest = api_path("/backend/%s", name);
         if (r == 0 && !its)
-            r = fs_do(c->f, "POST", path_of(c, "/backend"), form_of(b), NULL, err);
+            r = change(c, "POST", path_of(c, "/backend"), form_of(b), err);
         else if (r == 0 && !same_backend(its, b))
-            r = fs_do(c->f, "PUT", path_of(c, rest), form_of(b), NULL, err);
+            r = change(c, "PUT", path_of(c, rest), form_of(b), err);
     }
     json_array_foreach((json_t *)have, i, b) {
         const char *name = json_text(b, "name");
@@ -183,7 +198,7 @@ static int change_backends(const struct change *c, const json_t *have,
             continue;
         cleanup(free_p) char *rest = api_path("/backend/%s", name);
         if (r == 0)
-            r = fs_do(c->f, "DELETE", path_of(c, rest), NULL, NULL, err);
+            r = change(c, "DELETE", path_of(c, rest), NULL, err);
     }
     return r;
 }
@@ -196,7 +211,7 @@ static const struct fs_link *link_with(const struct fs_links *links, const char 
     return NULL;
 }
 
-static int change_links(const struct change *c, const json_t *have,
+static int change_links(struct change *c, const json_t *have,
                         const struct fs_content *content, struct err *err)
 {
     int r = 0;
@@ -210,7 +225,7 @@ static int change_links(const struct change *c, const json_t *have,
         const char *id = json_text(its, "id");
         cleanup(free_p) char *rest = api_path("/resource/%s", id ? id : "");
         if (r == 0)
-            r = fs_do(c->f, "DELETE", path_of(c, rest), NULL, NULL, err);
+            r = change(c, "DELETE", path_of(c, rest), NULL, err);
     }
     for (i = 0; i < content->links->count && r == 0; i++) {
         const struct fs_link *link = &content->links->list[i];
@@ -218,9 +233,8 @@ static int change_links(const struct change *c, const json_t *have,
         const char *store = json_text(its, "resource_id");
         if (store && strcmp(store, link->id) == 0)
             continue;
-        r = fs_do(c->f, "POST", path_of(c, "/resource"),
-                  api_body_form("name", link->name, "resource_id", link->id, (char *)NULL), NULL,
-                  err);
+        r = change(c, "POST", path_of(c, "/resource"),
+                   api_body_form("name", link->name, "resource_id", link->id, (char *)NULL), err);
     }
     return r;
 }
@@ -233,12 +247,14 @@ static void on_progress(void *env, uint64_t sent, uint64_t total)
     o->progress(o->env, "uploading", sent, total);
 }
 
-static int upload(const struct change *c, const json_t *have, const struct fs_content *content,
-                  struct err *err)
+static bool has_package(const json_t *have, const struct fs_content *content)
 {
     const char *hash = json_text(json_object_get(have, "metadata"), "files_hash");
-    if (hash && content->files_hash && strcmp(hash, content->files_hash) == 0)
-        return 0;
+    return hash && content->files_hash && strcmp(hash, content->files_hash) == 0;
+}
+
+static struct fs_call start_upload(const struct change *c, const struct fs_content *content)
+{
     struct api_body *body = api_body_parts(content->comment);
     api_body_part(body, "package", content->package_name, "application/octet-stream");
     api_body_add_borrowed(body, content->package, content->package_len);
@@ -248,9 +264,20 @@ static int upload(const struct change *c, const json_t *have, const struct fs_co
                                   .progress_env = &c->f->t.o};
     request.progress = c->f->t.o.progress ? on_progress : NULL;
     call.call = api_start(c->f->api, &request);
+    return call;
+}
+
+static int end_upload(const struct change *c, struct fs_call *call, struct err *err)
+{
     cleanup(json_decref_p) json_t *root = NULL;
-    int r = fs_wait(c->f, &call, &root, err);
+    int r = fs_wait(c->f, call, &root, err);
     return r < 0 ? r : r > 0 ? 0 : err_set(err, ERR_DRIFT, "the draft has gone meanwhile");
+}
+
+static int upload(const struct change *c, const struct fs_content *content, struct err *err)
+{
+    struct fs_call call = start_upload(c, content);
+    return end_upload(c, &call, err);
 }
 
 /* --- all of it --- */
@@ -292,27 +319,100 @@ static int end_reads(struct fs *f, struct reads *r, struct err *err)
     return result < 0 ? result : 0;
 }
 
+static bool has_comment(const struct change *c, const struct fs_service *s, const char *comment)
+{
+    const char *its = json_text(fs_version(s, c->number), "comment");
+    return its && strcmp(its, comment) == 0;
+}
+
+static struct fs_call start_comment(const struct change *c, const char *comment)
+{
+    return fs_start(c->f, "PUT", path_of(c, ""), api_body_form("comment", comment, (char *)NULL),
+                    false);
+}
+
+/* Once it has its comment, a draft is known by that. */
+static int end_comment(const struct change *c, struct fs_call *call, struct err *err)
+{
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = fs_wait(c->f, call, &root, err);
+    if (r == 0)
+        r = err_set(err, ERR_DRIFT, "the draft has gone meanwhile");
+    return r < 0 ? r : fact_set(&c->f->t, "cloning", c->service, NULL, err);
+}
+
 static int set_comment(const struct change *c, const struct fs_service *s,
                        const struct fs_content *content, struct err *err)
 {
-    const char *its = json_text(fs_version(s, c->number), "comment");
-    if (its && strcmp(its, content->comment) == 0)
-        return 0;
-    return fs_do(c->f, "PUT", path_of(c, ""),
-                 api_body_form("comment", content->comment, (char *)NULL), NULL, err);
+    if (has_comment(c, s, content->comment))
+        return fact_set(&c->f->t, "cloning", c->service, NULL, err);
+    struct fs_call call = start_comment(c, content->comment);
+    return end_comment(c, &call, err);
 }
 
-/* The service is read once more while the package goes out: who gives it traffic next knows it as
- * it is by then, and need not ask. */
-static int upload_and_look(const struct change *c, struct fs_service *s, const json_t *package,
-                           const struct fs_content *content, struct err *err)
+/* Both at once. What is refused for that reason is not when it is sent again by itself. */
+static int comment_and_upload(const struct change *c, const struct fs_content *content,
+                              struct err *err)
 {
-    struct fs *f = c->f;
-    f->read_ns = 0;
-    struct fs_call look = fs_service_ask(f, s);
-    int r = upload(c, package, content, err);
-    r = r < 0 ? r : fs_service_read(f, s, &look, err);
-    fs_drop(&look);
+    struct fs_call comment = start_comment(c, content->comment);
+    struct fs_call package = start_upload(c, content);
+    struct err why = {0};
+    int commented = end_comment(c, &comment, &why);
+    int uploaded = end_upload(c, &package, commented < 0 ? NULL : &why);
+    if (commented == -ERR_FAILURE) {
+        comment = start_comment(c, content->comment);
+        commented = end_comment(c, &comment, err);
+    } else if (commented < 0 && err) {
+        *err = why;
+    }
+    if (commented < 0)
+        return commented;
+    if (uploaded == -ERR_FAILURE)
+        return upload(c, content, err);
+    if (uploaded < 0 && err)
+        *err = why;
+    return uploaded;
+}
+
+static int changes(struct change *c, const struct reads *reads, const struct fs_content *content,
+                   struct err *err)
+{
+    int r = change_domains(c, reads->json_domains, content, err);
+    r = r < 0 ? r : change_backends(c, reads->json_backends, content, err);
+    return r < 0 ? r : change_links(c, reads->json_links, content, err);
+}
+
+/* A clone has links of its own, with other ids than those of its origin. */
+static int read_links(const struct change *c, struct reads *reads, struct err *err)
+{
+    json_decref(reads->json_links);
+    reads->json_links = NULL;
+    reads->links = fs_start(c->f, "GET", path_of(c, "/resource"), NULL, false);
+    int r = fs_wait(c->f, &reads->links, &reads->json_links, err);
+    return r < 0 ? r : 0;
+}
+
+/* One after another. */
+static int fill(struct change *c, const struct fs_service *s, struct reads *reads, bool cloned,
+                const struct fs_content *content, struct err *err)
+{
+    int r = set_comment(c, s, content, err);
+    if (r == 0 && cloned)
+        r = read_links(c, reads, err);
+    r = r < 0 ? r : changes(c, reads, content, err);
+    bool there = has_package(reads->json_package, content);
+    return r < 0 || there ? r : upload(c, content, err);
+}
+
+/* The service is read once more while the last changes go out: who gives it traffic next knows it
+ * as it is by then, and need not ask. */
+static int end_look(struct fs *f, struct fs_service *s, struct fs_call *look, int number,
+                    const char *comment, struct err *err)
+{
+    int r = fs_service_read(f, s, look, err);
+    json_t *version = (json_t *)fs_version(s, number);
+    if (r > 0 && version)
+        json_object_set_new(version, "comment", json_string(comment));
     if (r > 0 && !f->router)
         f->read_ns = clock_mono_ns();
     return r < 0 ? r : 0;
@@ -325,23 +425,27 @@ int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *conten
     struct change c = {.f = f, .service = s->id, .number = find_draft(f, s, content->comment)};
     bool cloned = c.number == 0;
     cleanup(reads_clear) struct reads reads = {0};
-    /* A clone holds what its origin does: that can be read meanwhile, but for the ids of links. */
+    /* A clone holds what its origin does: that can be read meanwhile. */
     if (cloned)
         c.number = from;
     start_reads(&c, &reads);
     if (cloned)
         r = clone(f, s, from, &c.number, err);
-    if (cloned && r == 0) {
-        fs_drop(&reads.links);
-        reads.links = fs_start(f, "GET", path_of(&c, "/resource"), NULL, false);
-    }
-    r = r < 0 ? r : set_comment(&c, s, content, err);
-    r = r < 0 ? r : fact_set(&f->t, "cloning", s->id, NULL, err);
     r = r < 0 ? r : end_reads(f, &reads, err);
-    r = r < 0 ? r : change_domains(&c, reads.json_domains, content, err);
-    r = r < 0 ? r : change_backends(&c, reads.json_backends, content, err);
-    r = r < 0 ? r : change_links(&c, reads.json_links, content, err);
-    r = r < 0 ? r : upload_and_look(&c, s, reads.json_package, content, err);
+    c.only_count = true;
+    r = r < 0 ? r : changes(&c, &reads, content, err);
+    if (r < 0)
+        return r;
+    c.only_count = false;
+    bool together = c.count == 0 && !has_package(reads.json_package, content) &&
+                    !has_comment(&c, s, content->comment);
+    f->read_ns = 0;
+    struct fs_call look = fs_service_ask(f, s);
+    r = together ? comment_and_upload(&c, content, err) : fill(&c, s, &reads, cloned, content, err);
+    r = r < 0 ? r : end_look(f, s, &look, c.number, content->comment, err);
+    fs_drop(&look);
+    if (r == 0 && together)
+        r = fs_check_begin(f, s, c.number, content->comment, content->files_hash, err);
     *ret_number = c.number;
     return r;
 }

@@ -104,6 +104,8 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
      * are activated at once, and so can be asked. */
     if (r == 0 && (s != &f->front || !s->active))
         r = fs_activate(f, s, number, err);
+    else if (r == 0 && !ship->traffic)
+        r = fs_check_end(f, NULL, err);
     if (r == 0)
         snprintf(ship->version, sizeof ship->version, "%s.%d", s->id, number);
     return r < 0 ? r : fact_set(&f->t, "complete", ship->version, ship->bundle->id, err);
@@ -140,7 +142,8 @@ static bool is_complete(const struct fs *f, const struct fs_service *s, int numb
 {
     cleanup(free_p) char *id = fs_version_id(s, number);
     const char *fact = fact_get(&f->t, "complete", id);
-    return fs_is_locked(s, number) || (fact && strcmp(fact, release) == 0);
+    return number != s->incomplete &&
+           (fs_is_locked(s, number) || (fact && strcmp(fact, release) == 0));
 }
 
 static bool find_version(struct fs *f, struct shipment *s)
@@ -182,6 +185,11 @@ int fs_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
     for (size_t i = 0; i < f->links.count; i++)
         fs_drop(&calls[i]);
     free(calls);
+    if (r < 0)
+        return r;
+    r = fs_check_left(f, &f->front, err);
+    for (int i = 0; i < FS_SLOTS && r == 0; i++)
+        r = fs_check_left(f, &f->slots[i], err);
     if (r < 0)
         return r;
     plan_service(f, ret);

@@ -227,6 +227,7 @@ static int fill_router(struct fs *f, char *store_id, struct err *err)
     content.domain_count = own ? 1 : mt->domain_count;
     int number = 0;
     r = fs_draft(f, &f->front, &content, &number, err);
+    r = r < 0 ? r : fs_check_end(f, NULL, err);
     cleanup(free_p) char *id = fs_version_id(&f->front, number);
     return r < 0 ? r : fact_set(&f->t, "complete", id, comment, err);
 }

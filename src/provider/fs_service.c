@@ -182,12 +182,14 @@ int fs_activate(struct fs *f, struct fs_service *s, int number, struct err *err)
 {
     char n[16];
     snprintf(n, sizeof n, "%d", number);
-    int r = fs_do(f, "PUT", api_path("/service/%s/version/%s/activate", s->id, n), NULL, NULL, err);
+    cleanup(json_decref_p) json_t *version = NULL;
+    int r = fs_do(f, "PUT", api_path("/service/%s/version/%s/activate", s->id, n), NULL, &version,
+                  err);
     if (r < 0)
         return err_wrap(err, r, "activating version %d of %s", number, s->name);
     s->active = number;
     f->read_ns = 0;
-    return 0;
+    return fs_check_end(f, version, err);
 }
 
 /* --- versions --- */

@@ -205,9 +205,10 @@ static int stage(struct fs *f, int number, const char *host, char **ret_address,
 {
     char n[16];
     snprintf(n, sizeof n, "%d", number);
-    cleanup(json_decref_p) json_t *domains = NULL;
+    cleanup(json_decref_p) json_t *domains = NULL, *version = NULL;
     int r = fs_do(f, "PUT", api_path("/service/%s/version/%s/activate/staging", f->front.id, n),
-                  NULL, NULL, err);
+                  NULL, &version, err);
+    r = r < 0 ? r : fs_check_end(f, version, err);
     r = r < 0 ? r : fs_do(f, "GET", api_path("/service/%s/version/%s/domain?include=staging_ips",
                                              f->front.id, n), NULL, &domains, err);
     size_t i;

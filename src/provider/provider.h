@@ -220,6 +220,7 @@ struct shipment {
     size_t secret_count;
     const char *message, *revision;             /* NULL when none */
     bool preview;                               /* an address of its own, never traffic */
+    bool traffic;                               /* by the engine: set_split follows in this run */
     /* Results, by plan() if it is there already, else by the step that makes it: */
     char version[PROVIDER_ID_MAX];
     char *url, *preview_url;                    /* where it is reached; freed by the engine */

@@ -377,8 +377,8 @@ def deploy(quick):
 def deploy_far(quick):
     """A changed app deployed, against the providers' own CLIs."""
     rows = []
-    # Fastly: five calls must follow one another (look, clone, comment, package, activate), as what
-    # changes one service must not overlap; its CLI makes nine.
+    # Fastly: four turns must follow one another (look, clone, comment and package, activate); its
+    # CLI makes nine.
     for name, measure, peer in (("Cloudflare", deploys.cloudflare, "wrangler"),
                                 ("Fastly", deploys.fastly, "fastly")):
         try:

@@ -15,7 +15,8 @@ too, for parity and for counting.
 Tests steer a running fake by requests to /_fake/ (`fake` in provider.bash):
 
     fault   {"match": REGEX of "METHOD /path", "kind": ..., "times": 1, "skip": 0}   see Fault
-    kill    {"nth": N, "when": "before"|"after", "pid_file": PATH}    kill -9 around the Nth request
+    kill    {"nth": N, "when": "before"|"after", "pid_file": PATH}    kill -9 around the Nth request,
+            or with "match": REGEX instead of "nth" around one that looks so
     call    {"name": METHOD, ...}    change something behind the client's back: drift_METHOD(...)
     requests, violations, state, reset; heal: no fault any more
 
@@ -226,9 +227,15 @@ class Fake:
         self.routes = [getattr(self, n).route for n in dir(type(self))
                        if hasattr(getattr(type(self), n), "route")]
         self.requests, self.violations, self.faults, self.kill = [], [], [], None
-        self.counter = 0
+        self.counter, self.upset = 0, False
 
     # --- for subclasses ---
+    def entered(self, req):
+        """A request has come in, and is not answered yet."""
+
+    def left(self, req):
+        """It is about to be."""
+
     def authenticate(self, req):
         """None, or the answer that refuses."""
 
@@ -277,10 +284,11 @@ class Fake:
             self.violations.append(f"{req.method} {req.path}: {traceback.format_exc()}")
             return self.failure(500, "fake: it broke")
 
-    def strike(self, when):
+    def strike(self, when, what):
         """kill -9 the client, if this is the request to do it at."""
         k = self.kill
-        if not k or k["when"] != when or self.counter != k["nth"]:
+        if not k or k["when"] != when or not (re.search(k["match"], what) if "match" in k
+                                              else self.counter == k["nth"]):
             return False
         self.kill = None
         with open(k["pid_file"]) as f:
@@ -292,8 +300,9 @@ class Fake:
         args = json.loads(req.body) if req.body else {}
         if what == "fault":
             self.faults.append(Fault(**args))
+            self.upset = True
         elif what == "kill":
-            self.kill, self.counter = args or None, 0
+            self.kill, self.counter, self.upset = args or None, 0, True
         elif what == "call":
             return Answer(json=getattr(self, "drift_" + args.pop("name"))(**args))
         elif what == "heal":
@@ -332,7 +341,11 @@ class Handler(BaseHTTPRequestHandler):
             while self.rfile.readline().strip():
                 pass
             return data
-        return self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        data = self.rfile.read(length)
+        if len(data) < length:
+            raise ConnectionError("the client went away within its body")
+        return data
 
     def do_CONNECT(self):
         self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -367,6 +380,8 @@ class Handler(BaseHTTPRequestHandler):
                 answer = fake.control(req)
             self.send(answer)
             return
+        with fake.lock:
+            fake.entered(req)
         if fake.options.latency:
             time.sleep(fake.options.latency / 1000)
         self.operate(req)
@@ -377,14 +392,15 @@ class Handler(BaseHTTPRequestHandler):
         with fake.lock:
             fake.counter += 1
             fake.requests.append(req.record())
-            if fake.strike("before"):
+            fake.left(req)
+            if fake.strike("before", what):
                 self.close_connection = True
                 return
             fault = next((f for f in fake.faults if f.strikes(what)), None)
             answer = None
             if not fault or not fault.does_nothing():
                 answer = fake.operate(req)
-            if fake.strike("after"):
+            if fake.strike("after", what):
                 self.close_connection = True
                 return
         stream = getattr(answer, "stream", None)

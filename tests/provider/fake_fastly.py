@@ -74,6 +74,8 @@ class Fastly(Fake):
         self.secret_key = None
         self.more_logs = threading.Condition(self.lock)
         self.ids, self.edge_log, self.broken = 0, [], set()
+        self.lose = None        # "comment" or "package": the next one is answered, and lost
+        self.writing = {}       # service -> what changes it right now
 
     # --- common ---
     def failure(self, status, text):
@@ -87,6 +89,28 @@ class Fastly(Fake):
         if "well-known" in req.path or req.headers.get("fastly-key") == TOKEN:
             return None
         return no(401, "Provided credentials are missing or invalid")
+
+    def entered(self, req):
+        """Writes to one service must not overlap; but for one pair, which is looked at again."""
+        m = re.match(r"/service/([^/]+)/version/\d+(/package)?", req.path)
+        if req.method == "GET" or not m:
+            return
+        others = self.writing.setdefault(m[1], [])
+        what = f"{req.method} {m[2]}" if m.end() == len(req.path) else req.path
+        if others and {*others, what} != {"PUT None", "PUT /package"} and not self.upset:
+            self.violations.append(f"{req.method} {req.path} while {others} is under way")
+        others.append(what)
+        req.writes = others, what
+
+    def left(self, req):
+        if getattr(req, "writes", None):
+            req.writes[0].remove(req.writes[1])
+
+    def loses(self, what):
+        if self.lose != what:
+            return False
+        self.lose = None
+        return True
 
     def new_id(self, prefix):
         self.ids += 1
@@ -192,8 +216,11 @@ class Fastly(Fake):
         _, v = self.version(service, number)
         if set(req.form()) != {"comment"}:
             raise Refused(f"only the comment is to be set: {req.form()}")
-        v.comment = req.form()["comment"]
-        return Answer(json=v.show(service))
+        kept, v.comment = v.comment, req.form()["comment"]
+        answer = Answer(json=v.show(service))
+        if self.loses("comment"):
+            v.comment = kept
+        return answer
 
     @route("PUT", V + "/clone")
     def clone(self, req, service, number):
@@ -346,9 +373,11 @@ class Fastly(Fake):
         if len(parts) != 1 or parts[0].name != "package" or not parts[0].filename or \
                 parts[0].type != "application/octet-stream":
             raise Refused("the upload is not one part called `package`, with a file name")
-        v.package = {"service_id": service, "version": v.number, "id": self.new_id("pk"),
-                     "metadata": self.read_package(parts[0].data)}
-        return Answer(json=v.package)
+        package = {"service_id": service, "version": v.number, "id": self.new_id("pk"),
+                   "metadata": self.read_package(parts[0].data)}
+        if not self.loses("package"):
+            v.package = package
+        return Answer(json=package)
 
     def read_package(self, data):
         bad = Instead(no(400, "Bad request", "Failed to extract metadata from package"))

@@ -103,6 +103,85 @@ says() {
     no_violations
 }
 
+# code N: the module is another one, and nothing else.
+code() {
+    small_wasm >app.wasm
+    printf '\0\5\4run%s' "$1" >>app.wasm
+}
+
+# What `edgectl deploy` changes for the code of N, without asking the version for a page.
+ship_code() {
+    code "$1"
+    fake reset >/dev/null
+    API_KEY=secret edgectl deploy --target prod --no-probe
+}
+
+# wasm N: of version N, as `sha256sum` has it.
+wasm() {
+    state "v['$1']['package']['wasm'] + '  -'"
+}
+
+@test "where only the code is new, comment and package go together and are looked at again" {
+    sed -i 's/secrets: .*/secrets: { api-key: { env: API_KEY } }/' edge.yaml
+    ship_code 1
+    expect_status 0
+    ship_code 2
+    expect_status 0
+    # Nothing else in between: look, clone, both, activate.
+    [ "$(requests | grep -v '^GET' | sed 's,/SU[^/]*,,')" = "PUT /service/version/1/clone
+$(requests | grep '^PUT' | sed -n '2,3p' | sed 's,/SU[^/]*,,')
+PUT /service/version/2/activate" ]
+    [ "$(requests | grep -cE 'GET .*/version/2/package')" = 1 ]
+    [ "$(wasm 2)" = "$(sha256sum <app.wasm)" ]
+    fake call '{"name": "set", "lose": "comment"}'
+    ship_code 3
+    expect_status 0
+    [ "$(state 'v["3"]["active"], v["3"]["comment"] not in (v["2"]["comment"], "")')" = "(True, True)" ]
+    # Refused because of the other one, each is sent again by itself.
+    fake fault '{"match": "PUT .*/package", "kind": "status", "status": 409}'
+    ship_code 4
+    expect_status 0
+    fake fault '{"match": "PUT .*/version/5$", "kind": "status", "status": 422}'
+    ship_code 5
+    expect_status 0
+    [ "$(state 'v["5"]["active"], len({x["comment"] for x in v.values()})')" = "(True, 5)" ]
+    no_violations
+    edgectl deploy --target prod
+    API_KEY=secret edgectl deploy --target prod
+    expect_in "$output" "nothing to do"
+}
+
+@test "a package that Fastly lost is told, serves the old code meanwhile, and comes with the next run" {
+    sed -i 's/secrets: .*/secrets: { api-key: { env: API_KEY } }/' edge.yaml
+    ship_code 1
+    old=$(wasm 1)
+    fake call '{"name": "set", "lose": "package"}'
+    ship_code 2
+    expect_status 6
+    expect_in "$stderr" "Fastly lost the package of version 2 of shop"
+    expect_in "$stderr" "hint: deploy again"
+    [ "$(wasm 2)" = "$old" ]
+    [[ $(state 'v["2"]["comment"]') == "edgectl: incomplete"* ]]
+    ship_code 2
+    expect_status 0
+    [ "$(wasm 3)" = "$(sha256sum <app.wasm)" ]
+    [ "$(state 's["services"]["shop"]["active"]')" = 3 ]
+    # Killed before it could look: the next run does.
+    fake call '{"name": "set", "lose": "package"}'
+    code 3
+    fake kill "{\"match\": \"PUT .*/activate$\", \"when\": \"after\", \"pid_file\": \"$PWD/pid\"}"
+    export API_KEY=secret
+    # shellcheck disable=SC2016
+    run sh -c 'echo $$ >pid; exec "$EDGECTL" deploy --target prod --no-probe'
+    expect_status 137
+    [ "$(state 's["services"]["shop"]["active"], len(v)')" = "(4, 4)" ]
+    edgectl deploy --target prod --no-probe
+    expect_status 0
+    [ "$(wasm 5)" = "$(sha256sum <app.wasm)" ]
+    [ "$(state 's["services"]["shop"]["active"]')" = 5 ]
+    no_violations
+}
+
 @test "a version without traffic is asked at the staging address" {
     deploy 1
     ship_ok prod probe "$version" /

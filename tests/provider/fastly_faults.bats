@@ -95,6 +95,40 @@ both() {
     killed_anywhere one release 2
 }
 
+# The command, and only the code is new.
+code() {
+    last=$1
+    small_wasm >app.wasm
+    printf '\0\5\4run%s' "$1" >>app.wasm
+    ship_maybe_killed_command deploy --target prod --no-probe
+}
+
+ship_maybe_killed_command() {
+    # shellcheck disable=SC2016
+    run --separate-stderr sh -c 'echo $$ >pid; exec "$EDGECTL" "$@"' sh "$@"
+}
+
+@test "killed around any request while two changes go out together, the next run ends it" {
+    sed -i '/secrets:/d' edge.yaml
+    whole() {
+        fake state | python3 -c '
+import hashlib, json, sys
+s, n = json.load(sys.stdin), int(sys.argv[1])
+shop = s["services"]["shop"]
+assert len(shop["versions"]) == n and shop["active"] == n, shop
+v = shop["versions"][str(n)]
+assert v["package"]["wasm"] == hashlib.sha256(open("app.wasm", "rb").read()).hexdigest(), v
+assert len({x["comment"] for x in shop["versions"].values()}) == n, shop' "$1"
+        no_violations
+    }
+    traffic() { :; }
+    before() {
+        rm -rf .edgectl
+        code 1
+    }
+    killed_anywhere before code 2
+}
+
 # What there must be behind a router, whoever was killed when.
 whole_router() {
     fake state | python3 -c '
