@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "provider/aws_target.h"
+#include "provider/kv_rest.h"
 
 enum { NAMES_AT_ONCE = 10, PRINT_DIGITS = 16 };
 

@@ -185,39 +185,32 @@ static int run_namespace(struct target *t, struct step *step, struct err *err)
 
 /* --- first content --- */
 
-static int run_seed(struct target *t, struct step *step, struct err *err)
+struct filling {
+    struct cf *c;
+    const char *id;
+};
+
+static int fill(void *env, const struct entry *entries, size_t count, struct err *err)
 {
-    struct cf *c = cf_of(t);
-    const char *store = step->data, *id;
-    int r = cf_namespace_find(c, store, &id, err);
-    if (r <= 0)
-        return r < 0 ? r : err_set(err, ERR_FAILURE, "KV store '%s' has gone", store);
-    r = fact_set(t, "kv-seeding", store, id, err);
-    struct entry *entries = NULL;
-    size_t count = 0;
-    if (r == 0)
-        r = kv_seed_entries(t, kv_of(t, store), &entries, &count, err);
-    if (r == 0)
-        r = cf_kv_put(c, id, entries, count, err);
-    entries_free(entries, count);
-    if (r == 0)
-        r = fact_set(t, "kv-seeded", store, id, err);
-    return r < 0 ? r : fact_set(t, "kv-seeding", store, NULL, err);
+    const struct filling *f = env;
+    return cf_kv_put(f->c, f->id, entries, count, err);
 }
 
-static bool same_fact(const struct target *t, const char *kind, const char *store, const char *id)
+static int run_seed(struct target *t, struct step *step, struct err *err)
 {
-    const char *fact = fact_get(t, kind, store);
-    return fact && strcmp(fact, id) == 0;
+    struct filling f = {.c = cf_of(t)};
+    int r = cf_namespace_find(f.c, step->data, &f.id, err);
+    if (r <= 0)
+        return r < 0 ? r : err_set(err, ERR_FAILURE, "KV store '%s' has gone", (char *)step->data);
+    return kv_seed(t, step->data, f.id, fill, &f, err);
 }
 
 /* A namespace with content is somebody's already; one that we began to fill is not. */
 static int needs_seed(struct cf *c, const char *store, const char *id, struct err *err)
 {
-    if (same_fact(&c->t, "kv-seeding", store, id))
-        return 1;
-    if (same_fact(&c->t, "kv-seeded", store, id))
-        return 0;
+    int known = kv_seed_known(&c->t, store, id);
+    if (known >= 0)
+        return known;
     cleanup(free_p) char *keys = api_path("/storage/kv/namespaces/%s/keys?limit=10", id);
     cleanup(json_decref_p) json_t *root = NULL;
     int r = cf_do(c, "GET", cf_account_path(c, keys), NULL, &root, err);

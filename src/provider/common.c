@@ -74,21 +74,6 @@ const char *target_variable(const struct target_options *o, const char *name)
     return value && *value ? value : NULL;
 }
 
-int kv_rest_token(const struct target_options *o, const char *binding, const char **ret,
-                  struct err *err)
-{
-    cleanup(free_p) char *own = xasprintf("%s_TOKEN", binding);
-    *ret = target_variable(o, own);
-    if (!*ret)
-        *ret = target_variable(o, "UPSTASH_REDIS_REST_TOKEN");
-    if (*ret)
-        return 0;
-    int r = err_set(err, ERR_CREDENTIALS, "the app's KV store is a REST store, and its token is "
-                    "neither at the target nor here: %s is not set", own);
-    err_hint(err, "set %s, or UPSTASH_REDIS_REST_TOKEN for all stores, once", own);
-    return r;
-}
-
 char *user_config_path(const char *rest)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -235,6 +220,36 @@ int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
     *ret_entries = entries;
     *ret_count = n;
     return 0;
+}
+
+int kv_seed(struct target *t, const char *store, const char *id,
+            int (*put)(void *env, const struct entry *entries, size_t count, struct err *err),
+            void *env, struct err *err)
+{
+    struct entry *entries = NULL;
+    size_t count = 0;
+    int r = fact_set(t, "kv-seeding", store, id, err);
+    if (r == 0)
+        r = kv_seed_entries(t, kv_of(t, store), &entries, &count, err);
+    if (r == 0)
+        r = put(env, entries, count, err);
+    entries_free(entries, count);
+    if (r == 0)
+        r = fact_set(t, "kv-seeded", store, id, err);
+    return r < 0 ? r : fact_set(t, "kv-seeding", store, NULL, err);
+}
+
+static bool is_fact(const struct target *t, const char *kind, const char *store, const char *id)
+{
+    const char *fact = fact_get(t, kind, store);
+    return fact && strcmp(fact, id) == 0;
+}
+
+int kv_seed_known(const struct target *t, const char *store, const char *id)
+{
+    if (is_fact(t, "kv-seeding", store, id))
+        return 1;
+    return is_fact(t, "kv-seeded", store, id) ? 0 : -1;
 }
 
 /* --- facts --- */

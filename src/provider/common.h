@@ -26,10 +26,6 @@ int64_t clock_skew_ms(const struct api_response *r);
 
 /* A variable that the provider's own CLI reads: the environment's, else .env's; "" is none. */
 const char *target_variable(const struct target_options *o, const char *name);
-/* The token of a REST store that stands for a KV store whose variable at the provider is `binding`
- * ("KV_SESSIONS"): KV_SESSIONS_TOKEN, else UPSTASH_REDIS_REST_TOKEN. -ERR_CREDENTIALS. */
-must_use int kv_rest_token(const struct target_options *o, const char *binding, const char **ret,
-                           struct err *err);
 /* A file below the user's configuration folder ($XDG_CONFIG_HOME, else ~/.config); the caller
  * frees. */
 char *user_config_path(const char *rest);
@@ -63,6 +59,14 @@ const struct manifest_kv *kv_of(const struct target *t, const char *store);
 must_use int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
                              struct entry **ret_entries, size_t *ret_count, struct err *err);
 void entries_free(struct entry *entries, size_t count);
+/* Put that content by `put`, and keep in the journal that it was begun, then that it is there.
+ * `id`: the store at the provider; another one of that name is filled anew. */
+must_use int kv_seed(struct target *t, const char *store, const char *id,
+                     int (*put)(void *env, const struct entry *entries, size_t count,
+                                struct err *err),
+                     void *env, struct err *err);
+/* 1: it was begun and not ended, 0: it is there, -1: the journal knows nothing of that store. */
+int kv_seed_known(const struct target *t, const char *store, const char *id);
 
 /* journal_fact and journal_set_fact with a key made of two; without a journal nothing is known. */
 const char *fact_get(const struct target *t, const char *kind, const char *name);

@@ -7,7 +7,8 @@
  *     vc_plan.c      what is missing, and the steps that make it
  *     vc_deploy.c    files and deployments
  *     vc_traffic.c   versions, splits by rolling releases, probes
- *     vc_data.c      environment variables, Edge Config
+ *     vc_data.c      data by kind; Edge Config, notes
+ *     vc_secrets.c   environment variables: secrets, and where KV is
  *     vc_watch.c     metrics and logs */
 #ifndef EDGECTL_PROVIDER_VC_H
 #define EDGECTL_PROVIDER_VC_H
@@ -30,6 +31,8 @@ struct vc {
     struct vc_creds creds;
     char *project_id, *project_name;    /* once vc_project was called */
     json_t *project;                /* as it was read last */
+    struct kv_rest *kv;             /* the store whose data were asked for last; NULL = none */
+    char *kv_store;
 };
 
 static inline struct vc *vc_of(struct target *t)
@@ -95,12 +98,21 @@ must_use int vc_set_stages(struct target *t, const int *bp, int count, struct er
 must_use int vc_probe(struct target *t, const struct probe *p, struct probe_result *ret,
                       struct err *err);
 
-/* --- vc_data.c --- */
+/* --- vc_secrets.c --- */
 /* The environment variables of the project: a JSON array. */
 must_use int vc_variables(struct vc *v, json_t **ret, struct err *err);
-/* Steps for the shipment's secrets that the project does not have as they are. */
+/* Steps for the variables that the release needs and the project does not have as they are: its
+ * secrets, and what the host must know of the databases that stand for KV stores. */
 must_use int vc_plan_secrets(struct vc *v, const struct shipment *s, struct steps *ret,
                              struct err *err);
+must_use int vc_list_secrets(struct vc *v, const struct store_ref *store, const char *prefix,
+                             entry_fn *fn, void *env, struct err *err);
+must_use int vc_put_secrets(struct vc *v, const struct store_ref *store,
+                            const struct entry *entries, size_t count, struct err *err);
+must_use int vc_remove_secrets(struct vc *v, const struct store_ref *store, const char *const *keys,
+                               size_t count, struct err *err);
+
+/* --- vc_data.c --- */
 must_use int vc_list(struct target *t, struct store_ref store, const char *prefix, entry_fn *fn,
                      void *env, struct err *err);
 must_use int vc_get(struct target *t, struct store_ref store, const char *key, struct buf *value,

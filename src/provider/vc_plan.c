@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "provider/kv_rest.h"
 #include "provider/vc.h"
 
 /* --- the project --- */
@@ -182,6 +183,9 @@ int vc_plan(struct target *target, struct shipment *s, struct steps *ret, struct
     int r = exists ? plan_existing(v, s, ret, err) : 0;
     if (r == 0 && !*s->version)
         r = vc_plan_secrets(v, s, ret, err);
+    for (size_t i = 0; i < s->bundle->binding_count && r == 0; i++)
+        if (strcmp(s->bundle->bindings[i].kind, "kv") == 0)
+            r = kv_rest_plan_seed(target, s->bundle->bindings[i].store, ret, err);
     if (r == 0 && !s->preview)
         r = plan_domains(v, exists, ret, err);
     if (r == 0 && !*s->version)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "provider/kv_rest.h"
 #include "provider/vc.h"
 
 static void on_close(struct target *target)
@@ -12,6 +13,8 @@ static void on_close(struct target *target)
     free(v->project_id);
     free(v->project_name);
     json_decref(v->project);
+    kv_rest_close(v->kv);
+    free(v->kv_store);
     target_fini(target);
     free(v);
 }
@@ -84,9 +87,9 @@ const struct provider provider_vercel = {
     .name = "vercel", .title = "Vercel", .variables = variables,
     .caps = {.split = SPLIT_STAGED, .min_bp = 100, .max_bp = 9900, .step_bp = 100,
              .sticky = STICKY_CLIENT, .upload_without_traffic = true, .probe = true,
-             .preview = true, .versions = true, .metrics = true, .config = true, .secrets = true,
-             .config_live = true, .logs = true, .notes = true, .propagation_ms = 10 * 1000,
-             .metric_lag_ms = 2 * 60 * 1000},
+             .preview = true, .versions = true, .metrics = true, .kv = true, .config = true,
+             .secrets = true, .config_live = true, .logs = true, .notes = true,
+             .propagation_ms = 10 * 1000, .metric_lag_ms = 2 * 60 * 1000},
     .open = on_open, .close = on_close, .whoami = on_whoami, .plan = vc_plan,
     .versions = vc_versions, .get_split = vc_get_split, .set_split = vc_set_split,
     .set_stages = vc_set_stages, .probe = vc_probe, .metrics = vc_metrics, .tail = vc_tail,

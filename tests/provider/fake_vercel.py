@@ -501,6 +501,13 @@ class Vercel(Fake):
         self.project(project)["production"] = deployment
         return {}
 
+    def drift_env(self, project, key, value):
+        p = self.project(project)
+        p["env"] = [e for e in p["env"] if e["key"] != key] + [
+            {"id": self.next_id("env"), "key": key, "value": value, "type": "encrypted",
+             "target": ["production", "preview"]}]
+        return {}
+
     def drift_set(self, **what):
         for key, value in what.items():
             setattr(self, key, value)

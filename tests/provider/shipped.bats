@@ -4,17 +4,20 @@
 
 load ../lib
 load ship
+load kv
 
 setup() {
     scratch
     unset "${!AWS_@}" "${!VERCEL_@}"
-    export ADMIN_TOKEN=correct-horse-battery KV_CONTENT_TOKEN=rest-token-of-kv
+    export ADMIN_TOKEN=correct-horse-battery KV_CONTENT_TOKEN=kv-token
     "$EDGECTL" init app >/dev/null 2>&1
     [ -s app/bin/main.wasm ] || skip "no module in the binary: no clang for Wasm when it was built"
     cd app
+    start_kv
     python3 - <<'EOF'
+import os
 text = open("edge.yaml").read().replace("command: make", 'command: "true"')
-kv = 'kv: { content: "https://kv.example.com" }'
+kv = f'kv: {{ content: "{os.environ["KV"]}" }}'
 open("edge.yaml", "w").write(text[:text.index("targets:")] + f"""targets:
   aws: {{ provider: aws, {kv} }}
   vercel: {{ provider: vercel, team: team_acme, {kv} }}
@@ -24,6 +27,7 @@ EOF
 
 teardown() {
     stop_fake
+    stop_kv
 }
 
 on_aws() {
@@ -71,7 +75,7 @@ life_of() {
 @test "to AWS: deployed, changed, taken back" {
     on_aws
     life_of aws
-    expect_in "$(fake state)" '"/edgectl/app/kv/content/token":{"Value":"rest-token-of-kv"'
+    expect_in "$(fake state)" '"/edgectl/app/kv/content/token":{"Value":"kv-token"'
     [ "$(fake state | grep -o 'function:app:1<' | wc -l)" -eq 1 ]
     edgectl destroy --target aws --confirm app
     expect_status 0
@@ -81,7 +85,9 @@ life_of() {
 @test "to Vercel: deployed, changed, taken back" {
     on_vercel
     life_of vercel
-    expect_in "$(fake state)" '"KV_CONTENT_TOKEN":"rest-token-of-kv"'
+    expect_in "$(fake state)" '"KV_CONTENT_TOKEN":"kv-token"'
+    expect_in "$(kv_fake state)" '"edgectl:KV_CONTENT":["'
+    FAKE=$KV no_violations
     edgectl destroy --target vercel --confirm app
     expect_status 0
     expect_in "$(fake state)" '"projects":{}'
@@ -93,10 +99,10 @@ life_of() {
     edgectl deploy --target aws
     expect_status 8
     expect_in "$stderr" "KV_CONTENT_TOKEN is not set"
-    UPSTASH_REDIS_REST_TOKEN=rest-token-of-kv edgectl deploy --target aws
+    UPSTASH_REDIS_REST_TOKEN=kv-token edgectl deploy --target aws
     expect_status 0
     edgectl deploy --target aws
     expect_status 0
-    [[ $output$stderr != *rest-token-of-kv* ]]
+    [[ $output$stderr != *kv-token* ]]
     no_violations
 }

@@ -266,8 +266,11 @@ EOF
     ship_ok prod note rollout/prod 'some text'
     ship_ok prod note rollout/prod
     [ "$output" = '{"found": true, "text": "some text"}' ]
-    ship prod list kv x
+    ship prod get secret secrets api
     expect_status 2
+    expect_in "$stderr" 'gives no secret back'
+    ship prod list kv x
+    expect_status 9
     no_violations
 }
 
