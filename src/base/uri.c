@@ -110,3 +110,29 @@ bool uri_split_host(const char *text, size_t len, struct uri_host *ret)
             return false;
     return ret->host_len > 0;
 }
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool uri_decode(char *text)
+{
+    char *to = text;
+    for (const char *p = text; *p; p++) {
+        int high, low;
+        if (*p != '%') {
+            *to++ = *p;
+            continue;
+        }
+        high = hex_digit(p[1]);
+        low = high < 0 ? -1 : hex_digit(p[2]);
+        if (low < 0 || high * 16 + low == 0)
+            return false;
+        *to++ = (char)(high * 16 + low);
+        p += 2;
+    }
+    *to = '\0';
+    return true;
+}

@@ -30,4 +30,7 @@ struct uri_host {
 /* Split host[:port] (no user info). False if malformed: empty host, bad port, stray characters. */
 bool uri_split_host(const char *text, size_t len, struct uri_host *ret);
 
+/* Percent-decodes text in place. False for what is no encoding, or would end the text. */
+bool uri_decode(char *text);
+
 #endif

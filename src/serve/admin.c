@@ -181,33 +181,6 @@ static int open_blob(struct admin_call *c, struct err *err)
 
 /* --- the request's head --- */
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* In place; false for what is no encoding, or would end the text. */
-static bool decode(char *text)
-{
-    char *to = text;
-    for (const char *p = text; *p; p++) {
-        int high, low;
-        if (*p != '%') {
-            *to++ = *p;
-            continue;
-        }
-        high = hex_digit(p[1]);
-        low = high < 0 ? -1 : hex_digit(p[2]);
-        if (low < 0 || high * 16 + low == 0)
-            return false;
-        *to++ = (char)(high * 16 + low);
-        p += 2;
-    }
-    *to = '\0';
-    return true;
-}
-
 static bool split_path(struct admin_call *c)
 {
     struct uri uri;
@@ -226,7 +199,7 @@ static bool split_path(struct admin_call *c)
         char *slash = strchr(p, '/');
         if (slash)
             *slash = '\0';
-        if (c->part_count == ADMIN_PARTS || !*p || !decode(p))
+        if (c->part_count == ADMIN_PARTS || !*p || !uri_decode(p))
             return false;
         c->parts[c->part_count++] = p;
         p = slash ? slash + 1 : NULL;
@@ -306,7 +279,7 @@ char *admin_query(const struct admin_call *c, const char *name)
         size_t len = strcspn(p, "&");
         if (len > name_len && strncmp(p, name, name_len) == 0 && p[name_len] == '=') {
             char *value = xstrndup(p + name_len + 1, len - name_len - 1);
-            if (decode(value))
+            if (uri_decode(value))
                 return value;
             free(value);
             return NULL;
