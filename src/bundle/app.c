@@ -180,8 +180,8 @@ static int bind_kv(struct making *mk, const struct manifest_kv *kv, struct err *
 {
     const char *remote = manifest_remote_id(mk->target, "kv", kv->name, NULL);
     if (mk->target->provider == PROVIDER_AWS && !remote)
-        return lacks(mk, err, "Lambda@Edge has no KV store: name the URL of a REST store of "
-                              "Upstash's kind in targets.NAME.kv",
+        return lacks(mk, err, "Lambda@Edge has no KV store of its own: in targets.NAME.kv, name the URL "
+                              "of a REST store of Upstash's kind, or a CloudFront KeyValueStore",
                      "KV store '%s' as it is", kv->name);
     add(mk->b, "kv", kv->name, NULL,
         plain_name(mk, "KV", kv->name, NULL), remote);
@@ -326,12 +326,14 @@ static json_t *member(json_t *o, const char *key)
 static json_t *config_json(const struct making *mk, const struct bundle_binding *b)
 {
     json_t *o = json_object();
+    bool aws = mk->target->provider == PROVIDER_AWS;
     bool remote = mk->target->provider == PROVIDER_CLOUDFLARE ||
-                  (mk->target->provider == PROVIDER_VERCEL && b->remote);
-    if (!remote) {
+                  ((aws || mk->target->provider == PROVIDER_VERCEL) && b->remote);
+    /* On AWS, beside the KeyValueStore: for runs on this machine. */
+    if (!remote || aws)
         json_object_set(o, "values", json_object_get(mk->config, b->store));
+    if (!remote)
         return o;
-    }
     set_text(o, "binding", b->name);
     set_text(o, "id", b->remote);
     return o;
@@ -344,7 +346,8 @@ static json_t *kv_json(const struct making *mk, const struct bundle_binding *b)
                                       ? xasprintf("/edgectl/%s/kv/%s/token", mk->m->name, b->store)
                                       : xasprintf("%s_TOKEN", b->name);
     set_text(o, "id", b->remote);
-    if (mk->target->provider == PROVIDER_AWS || mk->target->provider == PROVIDER_VERCEL)
+    bool rest = b->remote && strstr(b->remote, "://");
+    if ((mk->target->provider == PROVIDER_AWS && rest) || mk->target->provider == PROVIDER_VERCEL)
         set_text(o, "token", token);
     return o;
 }

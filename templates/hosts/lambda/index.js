@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest as a Lambda@Edge function: Node 24, on viewer-request or origin-request, where it answers in
-// the place of the origin. KV by Upstash's REST interface, secrets from the Systems Manager, config
-// from the bundle.
+// the place of the origin. KV by Upstash's REST interface or in a CloudFront KeyValueStore, secrets from
+// the Systems Manager, config from the bundle or a KeyValueStore.
 //
 // Behind the router (templates/routers/cloudfront.js) one function holds two versions: versions.js
 // says in which folder the version of a label has its app.wasm and bindings.js; all others get the
 // one that is here.
-import process from "node:process";
 import { createHost } from "../core/host.js";
 import { asset, loadGuest } from "../node/guest.js";
 import { log } from "../node/log.js";
@@ -14,6 +13,7 @@ import { send } from "../node/send.js";
 import { upstash } from "../node/upstash.js";
 import { fromEvent, header, toEvent } from "./event.js";
 import { LIMITS } from "./restrictions.js";
+import { keyValueConfig, keyValueStore } from "./kvs.js";
 import { parameter } from "./ssm.js";
 
 const VERSION = "x-edgectl-version";
@@ -48,13 +48,23 @@ function app(label) {
 // What `edgectl dev --runtime node` puts in the place of the stores.
 const local = globalThis[Symbol.for("edgectl.dev")];
 
-function platform(cacheScope, waiting) {
+function kv(binding, { id, token }) {
+    if (local)
+        return local.kv(binding);
+    return id && (id.includes("://") ? upstash(binding, id, () => parameter(token)) : keyValueStore(id));
+}
+
+// A config store that the target has given to a KeyValueStore; on this machine its values are here.
+function config(bindings, name) {
+    const store = Object.values(bindings.config ?? {}).find(({ binding }) => binding === name);
+    return local ? JSON.stringify(store?.values ?? {}) : store && keyValueConfig(store.id);
+}
+
+function platform({ bindings, cacheScope }, waiting) {
     return {
-        send, log, cacheScope,
-        kv: (binding, { id, token }) => local ? local.kv(binding)
-            : id && upstash(binding, id, () => parameter(token)),
+        send, log, cacheScope, kv,
         secret: (name) => local ? local.secret(name) : parameter(name),
-        variable: (name) => process.env[name],
+        variable: (name) => config(bindings, name),
         waitUntil: (promise) => waiting.push(promise),
     };
 }
@@ -82,13 +92,14 @@ export async function handler(event, context) {
     if (!Object.hasOwn(LIMITS, eventType))
         throw new Error(`edgectl: an app runs on viewer-request or origin-request, not on ${eventType}`);
     const label = header(cf.request, VERSION);
-    const { folder, bindings, host, cacheScope } = await app(label);
+    const version = await app(label);
+    const { folder, bindings, host } = version;
     const asked = fromEvent(cf);
     const waiting = [];
     const answer = asked.answer ??
         await asset(folder, bindings, cf.request.method, cf.request.uri,
             header(cf.request, "if-none-match")) ??
-        await host.handle(asked.request, platform(cacheScope, waiting));
+        await host.handle(asked.request, platform(version, waiting));
     const result = await toEvent(answer, eventType, cf.request.method, dropped);
     if (waiting.length)
         await settled(waiting, context);

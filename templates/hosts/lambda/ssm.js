@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Secrets: parameters of the Systems Manager, read with the rights of the function's role. They live
-// in us-east-1, where the function was made; replicas run anywhere. A Lambda@Edge function has no
-// environment but what Lambda itself puts there: the role's credentials are.
-import process from "node:process";
-import { signed } from "./sigv4.js";
+// in us-east-1, where the function was made; replicas run anywhere.
+import { call, errorCode } from "./aws.js";
 
 const REGION = "us-east-1";
 const KEEP = 5 * 60 * 1000; // ms: as long as a value is believed
@@ -27,22 +25,15 @@ export function parameter(name) {
 }
 
 async function read(name) {
-    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
-    if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
-        throw new Error("the function has no credentials of a role");
-    const base = process.env.AWS_ENDPOINT_URL_SSM || process.env.AWS_ENDPOINT_URL ||
-        `https://ssm.${REGION}.amazonaws.com`;
-    const body = JSON.stringify({ Name: name, WithDecryption: true });
-    const { host, ...headers } = signed({
-        host: new URL(base).host, region: REGION, service: "ssm", body, date: new Date(),
+    const answer = await call({
+        variable: "SSM", base: `https://ssm.${REGION}.amazonaws.com`, service: "ssm", region: REGION,
+        method: "POST", path: "/", body: JSON.stringify({ Name: name, WithDecryption: true }),
         headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter" },
-        credentials: { id: AWS_ACCESS_KEY_ID, secret: AWS_SECRET_ACCESS_KEY, token: AWS_SESSION_TOKEN },
     });
-    const answer = await fetch(new URL("/", base), { method: "POST", headers, body });
     const said = await answer.json();
     if (answer.ok)
         return said.Parameter.Value;
-    const type = String(said.__type ?? answer.headers.get("x-amzn-errortype") ?? "").replace(/^.*#|:.*$/g, "");
+    const type = errorCode(answer, said);
     if (type === "ParameterNotFound" || type === "ParameterVersionNotFound")
         return undefined;
     throw new Error(`the parameter ${name} cannot be read: ${type || answer.status}`);
