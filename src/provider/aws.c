@@ -221,7 +221,7 @@ const struct provider provider_aws = {
     /* A distribution's change takes minutes to be everywhere; CloudWatch is some minutes late. */
     .caps = {.split = SPLIT_CAPPED, .min_bp = 100, .max_bp = 1500, .step_bp = 1,
              .sticky = STICKY_CLIENT, .upload_without_traffic = true, .probe = true,
-             .versions = true, .metrics = true, .config = true, .config_live = true,
+             .versions = true, .metrics = true, .kv = true, .config = true, .config_live = true,
              .secrets = true, .logs = true, .purge = true, .notes = true, .cas = true,
              .propagation_ms = 5 * 60 * 1000, .metric_lag_ms = 5 * 60 * 1000},
     .open = on_open, .close = on_close, .whoami = on_whoami, .plan = aws_plan,

@@ -333,6 +333,19 @@ static int read_xml(const struct aws_service *s, const char *method, const char 
     return code;
 }
 
+/* `etag` may be NULL. */
+static void take_etag(const struct api_response *r, struct buf *etag)
+{
+    /* UpdateFunction's model spells it ETtag. */
+    const char *tag = headers_get(&r->headers, "etag");
+    if (!tag)
+        tag = headers_get(&r->headers, "ettag");
+    if (etag) {
+        buf_reset(etag);
+        buf_add_str(etag, tag ? tag : "");
+    }
+}
+
 int aws_call_xml(struct aws_service *s, const struct api_request *request, struct xml **ret_xml,
                  struct buf *etag, struct err *err)
 {
@@ -342,14 +355,7 @@ int aws_call_xml(struct aws_service *s, const struct api_request *request, struc
         return code;
     if (!is_good(&r))
         return aws_fail(s, request->method, request->path, &r, err);
-    if (etag) {
-        /* UpdateFunction's model spells it ETtag. */
-        const char *tag = headers_get(&r.headers, "etag");
-        if (!tag)
-            tag = headers_get(&r.headers, "ettag");
-        buf_reset(etag);
-        buf_add_str(etag, tag ? tag : "");
-    }
+    take_etag(&r, etag);
     return ret_xml ? read_xml(s, request->method, request->path, &r, ret_xml, err) : 0;
 }
 
@@ -370,6 +376,54 @@ int aws_call_json(struct aws_service *s, const struct api_request *request, json
     cleanup(api_response_clear) struct api_response r = {0};
     int code = api_do(s->api, request, &r, err);
     return code < 0 ? code : read_json(s, request->method, request->path, &r, ret_json, err);
+}
+
+int aws_call_tagged(struct aws_service *s, const struct api_request *request, struct buf *etag,
+                    struct err *err)
+{
+    cleanup(api_response_clear) struct api_response r = {0};
+    int code = api_do(s->api, request, &r, err);
+    if (code < 0)
+        return code;
+    if (!is_good(&r))
+        return aws_fail(s, request->method, request->path, &r, err);
+    take_etag(&r, etag);
+    return 0;
+}
+
+/* 1: it is there, and read; 0: it is not. */
+static int find(struct aws_service *s, const char *path, const char *none, struct api_response *r,
+                struct err *err)
+{
+    int code = api_do(s->api, &(struct api_request){.method = "GET", .path = path}, r, err);
+    if (code < 0)
+        return code;
+    if (r->status == 404 && aws_error_is(r, none))
+        return 0;
+    return is_good(r) ? 1 : aws_fail(s, "GET", path, r, err);
+}
+
+int aws_find_xml(struct aws_service *s, const char *path, const char *none, struct xml **ret_xml,
+                 struct buf *etag, struct err *err)
+{
+    cleanup(api_response_clear) struct api_response r = {0};
+    int code = find(s, path, none, &r, err);
+    if (code <= 0)
+        return code;
+    take_etag(&r, etag);
+    code = read_xml(s, "GET", path, &r, ret_xml, err);
+    return code < 0 ? code : 1;
+}
+
+int aws_find_json(struct aws_service *s, const char *path, const char *none, json_t **ret_json,
+                  struct err *err)
+{
+    cleanup(api_response_clear) struct api_response r = {0};
+    int code = find(s, path, none, &r, err);
+    if (code <= 0)
+        return code;
+    code = read_json(s, "GET", path, &r, ret_json, err);
+    return code < 0 ? code : 1;
 }
 
 struct api_body *aws_body_xml(const struct xml *x)

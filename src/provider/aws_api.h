@@ -71,6 +71,15 @@ must_use int aws_call_xml(struct aws_service *s, const struct api_request *reque
 /* JSON answers, null for none. */
 must_use int aws_call_json(struct aws_service *s, const struct api_request *request,
                            json_t **ret_json, struct err *err);
+/* An answer of which only the ETag matters. */
+must_use int aws_call_tagged(struct aws_service *s, const struct api_request *request,
+                             struct buf *etag, struct err *err);
+/* GET of what may not be there: 1 found, 0 when AWS answers 404 with the code `none`. `etag` may be
+ * NULL. */
+must_use int aws_find_xml(struct aws_service *s, const char *path, const char *none,
+                          struct xml **ret_xml, struct buf *etag, struct err *err);
+must_use int aws_find_json(struct aws_service *s, const char *path, const char *none,
+                           json_t **ret_json, struct err *err);
 /* An XML body of a request. */
 struct api_body *aws_body_xml(const struct xml *x);
 /* The dialect of CloudWatch, Logs and SSM: POST / with X-Amz-Target. Takes `body`. It may be sent

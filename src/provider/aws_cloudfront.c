@@ -61,22 +61,11 @@ int aws_distribution_read(struct aws_target *t, const char *id, struct aws_distr
     if (r < 0)
         return r;
     cleanup(free_p) char *path = api_path(API "/distribution/%s", id);
-    cleanup(api_response_clear) struct api_response answer = {0};
-    r = api_do(aws_service_api(s), &(struct api_request){.method = "GET", .path = path}, &answer,
-               err);
-    if (r < 0)
-        return r;
-    if (answer.status == 404 && aws_error_is(&answer, "NoSuchDistribution"))
-        return 0;
-    if (answer.status != 200)
-        return aws_fail(s, "GET", path, &answer, err);
     cleanup(xml_free_p) struct xml *x = NULL;
-    r = xml_parse(answer.body, answer.len, &x, err);
-    if (r < 0)
-        return err_wrap(err, r, "Amazon CloudFront: GET %s", path);
     cleanup(buf_clear) struct buf etag = BUF_INIT(ETAG_MAX);
-    const char *tag = headers_get(&answer.headers, "etag");
-    buf_add_str(&etag, tag ? tag : "");
+    r = aws_find_xml(s, path, "NoSuchDistribution", &x, &etag, err);
+    if (r <= 0)
+        return r;
     r = take_answer(x, &etag, ret, err);
     return r < 0 ? r : 1;
 }
@@ -277,6 +266,24 @@ int aws_distribution_make(struct target *target, struct step *step, struct err *
     free(target->shipment->url);
     target->shipment->url = xasprintf("https://%s/", domain);
     return remember(t, id, err);
+}
+
+int aws_delete_tagged(struct aws_target *t, const char *path, const struct buf *etag,
+                      struct err *err)
+{
+    struct aws_service *s;
+    int r = aws_service(t, AWS_CLOUDFRONT, &s, err);
+    if (r < 0)
+        return r;
+    cleanup(headers_clear) struct headers headers = {0};
+    headers_add_str(&headers, "If-Match", buf_str(etag));
+    cleanup(api_response_clear) struct api_response answer = {0};
+    r = api_do(aws_service_api(s), &(struct api_request){.method = "DELETE", .path = path,
+                                                         .headers = &headers}, &answer, err);
+    /* A try whose answer was lost has deleted it. */
+    if (r < 0 || answer.status / 100 == 2 || answer.status == 404)
+        return r;
+    return aws_fail(s, "DELETE", path, &answer, err);
 }
 
 /* --- tags --- */

@@ -1,224 +1,233 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stores of data: secrets are parameters of Systems Manager; config of a target that names a
- * CloudFront KeyValueStore is in that, where CloudFront Functions read it within seconds. Every
- * write there names the version of the whole store (its ETag) and gets the next one. Source:
- * CloudFront KeyValueStore API reference, 2022-07-26. */
+/* Which store a name of the manifest stands for. Secrets are parameters of Systems Manager. The
+ * target says what KV and config are:
+ *
+ *     nothing            config is a part of the release, in the zip; a KV store cannot be
+ *     arn:aws:...        the CloudFront KeyValueStore with that ARN
+ *     https://...        KV alone: a REST store of Upstash's kind
+ *     any other text     the CloudFront KeyValueStore of that name, which a deploy makes
+ *
+ * What the manifest has for a KeyValueStore is its first content: it is written by the deploy that
+ * finds the store empty, and from then on the store is live and this file's. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "bundle/bundle.h"
 #include "provider/aws_target.h"
 
-enum { BATCH = 50, TRIES = 5, ETAG_MAX = 256 };
-
-/* The ARN that the target names for a config store. */
-static int store_arn(const struct aws_target *t, const struct store_ref *store, const char **ret,
-                     struct err *err)
+static const char *section(enum store_kind kind)
 {
-    if (store->kind == STORE_KV) {
-        int r = err_set(err, ERR_USAGE, "Lambda@Edge has no KV store of its own: '%s' is elsewhere",
-                        store->name);
-        err_hint(err, "use the tools of the store that the target names for it");
-        return r;
-    }
-    *ret = manifest_remote_id(t->base.o.manifest->target, "config", store->name, NULL);
-    if (*ret)
+    return kind == STORE_KV ? "kv" : "config";
+}
+
+bool aws_kvs_id(const char *id)
+{
+    return id && !strstr(id, "://");
+}
+
+/* What the target names for a KV or config store. */
+static int store_id(const struct aws_target *t, const struct store_ref *store, const char **ret,
+                    struct err *err)
+{
+    const char *what = section(store->kind);
+    *ret = manifest_remote_id(t->base.o.manifest->target, what, store->name, NULL);
+    if (aws_kvs_id(*ret))
         return 0;
-    int r = err_set(err, ERR_USAGE, "config '%s' is shipped with the release on AWS", store->name);
-    err_hint(err, "change it in the manifest and deploy; or name the ARN of a CloudFront "
-             "KeyValueStore in targets.%s.config.%s", t->base.o.name, store->name);
+    int r;
+    if (*ret)
+        r = err_set(err, ERR_USAGE, "'%s' is a store at %s", store->name, *ret);
+    else if (store->kind == STORE_KV)
+        r = err_set(err, ERR_USAGE, "Lambda@Edge has no KV store of its own: '%s' is elsewhere",
+                    store->name);
+    else
+        r = err_set(err, ERR_USAGE, "config '%s' is shipped with the release on AWS", store->name);
+    err_hint(err, store->kind == STORE_KV
+                      ? "use that store's own tools, or name a CloudFront KeyValueStore in "
+                        "targets.%s.%s.%s"
+                      : "change it in the manifest and deploy; or name a CloudFront KeyValueStore "
+                        "in targets.%s.%s.%s", t->base.o.name, what, store->name);
     return r;
 }
 
-static int get_json(struct aws_target *t, const char *path, json_t **ret, struct err *err)
+static int store_arn(struct aws_target *t, const struct store_ref *store, char **ret,
+                     struct err *err)
 {
-    struct aws_service *s;
-    int r = aws_service(t, AWS_KVS, &s, err);
-    return r < 0 ? r
-                 : aws_call_json(s, &(struct api_request){.method = "GET", .path = path}, ret, err);
-}
-
-static int list_pairs(struct aws_target *t, const char *arn, const char *prefix, entry_fn *fn,
-                      void *env, struct err *err)
-{
-    cleanup(free_p) char *next = NULL;
-    do {
-        cleanup(free_p) char *path =
-            next ? api_path("/key-value-stores/%s/keys?MaxResults=50&NextToken=%s", arn, next)
-                 : api_path("/key-value-stores/%s/keys?MaxResults=50", arn);
-        cleanup(json_decref_p) json_t *page = NULL;
-        int r = get_json(t, path, &page, err);
-        size_t i;
-        const json_t *one;
-        if (r < 0)
-            return r;
-        json_array_foreach(json_object_get(page, "Items"), i, one) {
-            cleanup(free_p) char *key = xstrdup(aws_text(one, "Key"));
-            cleanup(free_p) char *value = xstrdup(aws_text(one, "Value"));
-            if (prefix && strncmp(key, prefix, strlen(prefix)) != 0)
-                continue;
-            if (!fn(env, &(struct entry){.key = key, .value = value, .len = strlen(value)}))
-                return 0;
-        }
-        free(next);
-        const char *token = aws_text(page, "NextToken");
-        next = *token ? xstrdup(token) : NULL;
-    } while (next);
-    return 0;
+    const char *id;
+    int r = store_id(t, store, &id, err);
+    if (r == 0)
+        r = aws_kvs_find(t, id, ret, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = err_set(err, ERR_FAILURE, "the KeyValueStore %s is not there (yet)", id);
+    err_hint(err, "edgectl deploy --target %s makes it", t->base.o.name);
+    return r;
 }
 
 int aws_list(struct target *target, struct store_ref store, const char *prefix, entry_fn *fn,
              void *env, struct err *err)
 {
-    const char *arn;
+    cleanup(free_p) char *arn = NULL;
     if (store.kind == STORE_SECRET)
         return aws_secrets_list(target, store, prefix, fn, env, err);
     int r = store_arn(aws_of(target), &store, &arn, err);
-    return r < 0 ? r : list_pairs(aws_of(target), arn, prefix, fn, env, err);
+    return r < 0 ? r : aws_kvs_list(aws_of(target), arn, prefix, fn, env, err);
 }
 
 int aws_get(struct target *target, struct store_ref store, const char *key, struct buf *value,
             struct entry *ret, struct err *err)
 {
-    struct aws_target *t = aws_of(target);
-    struct aws_service *s;
-    const char *arn;
-    int r = store_arn(t, &store, &arn, err);
+    cleanup(free_p) char *arn = NULL;
+    int r = store_arn(aws_of(target), &store, &arn, err);
     if (r == 0)
-        r = aws_service(t, AWS_KVS, &s, err);
-    if (r < 0)
-        return r;
-    cleanup(free_p) char *path = api_path("/key-value-stores/%s/keys/%s", arn, key);
-    cleanup(api_response_clear) struct api_response answer = {0};
-    r = api_do(aws_service_api(s), &(struct api_request){.method = "GET", .path = path}, &answer,
-               err);
-    if (r < 0)
-        return r;
-    if (answer.status == 404 && aws_error_is(&answer, "ResourceNotFoundException"))
-        return 0;
-    if (answer.status != 200)
-        return aws_fail(s, "GET", path, &answer, err);
-    cleanup(json_decref_p) json_t *pair = NULL;
-    r = api_json(aws_service_api(s), "GET", path, &answer, &pair, err);
-    if (r < 0)
-        return r;
-    buf_add_str(value, aws_text(pair, "Value"));
-    *ret = (struct entry){.key = xstrdup(key)};
-    return 1;
-}
-
-/* --- changing --- */
-
-static int read_etag(struct aws_target *t, const char *arn, struct buf *etag, struct err *err)
-{
-    struct aws_service *s;
-    int r = aws_service(t, AWS_KVS, &s, err);
-    if (r < 0)
-        return r;
-    cleanup(free_p) char *path = api_path("/key-value-stores/%s", arn);
-    cleanup(api_response_clear) struct api_response answer = {0};
-    r = api_do(aws_service_api(s), &(struct api_request){.method = "GET", .path = path}, &answer,
-               err);
-    if (r < 0)
-        return r;
-    if (answer.status != 200)
-        return aws_fail(s, "GET", path, &answer, err);
-    const char *tag = headers_get(&answer.headers, "etag");
-    buf_reset(etag);
-    buf_add_str(etag, tag ? tag : "");
-    return 0;
-}
-
-/* Takes `body`. `etag` becomes that of the changed store. */
-static int write_batch(struct aws_target *t, const char *arn, json_t *body, struct buf *etag,
-                       struct err *err)
-{
-    struct aws_service *s;
-    int r = aws_service(t, AWS_KVS, &s, err);
-    if (r < 0) {
-        json_decref(body);
-        return r;
-    }
-    cleanup(free_p) char *path = api_path("/key-value-stores/%s/keys", arn);
-    cleanup(headers_clear) struct headers headers = {0};
-    headers_add_str(&headers, "If-Match", buf_str(etag));
-    struct api_request request = {.method = "POST", .path = path, .headers = &headers,
-                                  .body = api_body_json(body), .repeatable = true};
-    cleanup(api_response_clear) struct api_response answer = {0};
-    r = api_do(aws_service_api(s), &request, &answer, err);
-    if (r < 0)
-        return r;
-    if (answer.status != 200)
-        return aws_fail(s, "POST", path, &answer, err);
-    const char *tag = headers_get(&answer.headers, "etag");
-    buf_reset(etag);
-    buf_add_str(etag, tag ? tag : "");
-    return 0;
-}
-
-/* Makes the pieces of a batch from item `i` on. */
-typedef json_t *batch_fn(const void *items, size_t i, size_t count);
-
-static int write_all(struct aws_target *t, const char *arn, batch_fn *batch, const void *items,
-                     size_t count, struct err *err)
-{
-    cleanup(buf_clear) struct buf etag = BUF_INIT(ETAG_MAX);
-    int r = read_etag(t, arn, &etag, err);
-    int tries = 0;
-    for (size_t i = 0; r == 0 && i < count;) {
-        size_t n = count - i < BATCH ? count - i : BATCH;
-        r = write_batch(t, arn, batch(items, i, n), &etag, err);
-        if (r == -ERR_DRIFT && ++tries < TRIES) {
-            /* Others write other keys: ours go on top of theirs. */
-            r = read_etag(t, arn, &etag, err);
-            continue;
-        }
-        i += n;
-        tries = 0;
-    }
+        r = aws_kvs_get(aws_of(target), arn, key, value, err);
+    if (r > 0)
+        *ret = (struct entry){.key = xstrdup(key)};
     return r;
-}
-
-static json_t *put_batch(const void *items, size_t from, size_t count)
-{
-    const struct entry *entries = items;
-    json_t *puts = json_array();
-    for (size_t i = from; i < from + count; i++)
-        json_array_append_new(puts, json_pack("{s:s, s:o}", "Key", entries[i].key, "Value",
-                                              json_stringn(entries[i].value, entries[i].len)));
-    return json_pack("{s:o}", "Puts", puts);
-}
-
-static json_t *delete_batch(const void *items, size_t from, size_t count)
-{
-    const char *const *keys = items;
-    json_t *deletes = json_array();
-    for (size_t i = from; i < from + count; i++)
-        json_array_append_new(deletes, json_pack("{s:s}", "Key", keys[i]));
-    return json_pack("{s:o}", "Deletes", deletes);
 }
 
 int aws_put(struct target *target, struct store_ref store, const struct entry *entries,
             size_t count, struct err *err)
 {
-    const char *arn;
+    cleanup(free_p) char *arn = NULL;
     if (store.kind == STORE_SECRET)
         return aws_secrets_put(target, store, entries, count, err);
     int r = store_arn(aws_of(target), &store, &arn, err);
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        cleanup(json_decref_p) json_t *text = json_stringn(entries[i].value, entries[i].len);
-        if (!text)
-            return err_set(err, ERR_FAILURE, "config '%s': a KeyValueStore only takes text",
-                           entries[i].key);
-    }
-    return r < 0 ? r : write_all(aws_of(target), arn, put_batch, entries, count, err);
+    return r < 0 ? r : aws_kvs_put(aws_of(target), arn, entries, count, err);
 }
 
 int aws_remove(struct target *target, struct store_ref store, const char *const *keys,
                size_t count, struct err *err)
 {
-    const char *arn;
+    cleanup(free_p) char *arn = NULL;
     if (store.kind == STORE_SECRET)
         return aws_secrets_remove(target, store, keys, count, err);
     int r = store_arn(aws_of(target), &store, &arn, err);
-    return r < 0 ? r : write_all(aws_of(target), arn, delete_batch, keys, count, err);
+    return r < 0 ? r : aws_kvs_remove(aws_of(target), arn, keys, count, err);
+}
+
+/* --- what a release needs --- */
+
+static int run_store(struct target *target, struct step *step, struct err *err)
+{
+    struct aws_target *t = aws_of(target);
+    cleanup(free_p) char *arn = NULL;
+    cleanup(free_p) char *comment = xasprintf("edgectl: %.100s", t->app);
+    return aws_kvs_make(t, step->data, comment, &arn, err);
+}
+
+/* The config of the release; the record has all values. */
+static struct entry *config_entries(const struct target *t, const char *store, size_t *ret_count)
+{
+    const json_t *values = json_object_get(
+        json_object_get(t->shipment->bundle->record, "config"), store);
+    struct entry *entries = xcalloc(json_object_size(values) + 1, sizeof *entries);
+    const char *key;
+    json_t *value;
+    *ret_count = 0;
+    json_object_foreach((json_t *)values, key, value)
+        entries[(*ret_count)++] = (struct entry){
+            .key = xstrdup(key), .len = json_string_length(value),
+            .value = xmemdup(json_string_value(value), json_string_length(value))};
+    return entries;
+}
+
+/* "kv sessions" or "config flags". */
+static int first_content(struct target *t, const char *what, struct entry **ret, size_t *ret_count,
+                         struct err *err)
+{
+    const char *store = strchr(what, ' ') + 1;
+    if (*what == 'k')
+        return kv_seed_entries(t, kv_of(t, store), ret, ret_count, err);
+    *ret = config_entries(t, store, ret_count);
+    return 0;
+}
+
+static int run_fill(struct target *target, struct step *step, struct err *err)
+{
+    const char *what = step->data;
+    const struct store_ref store = {*what == 'k' ? STORE_KV : STORE_CONFIG, strchr(what, ' ') + 1};
+    cleanup(free_p) char *arn = NULL;
+    struct entry *entries = NULL;
+    size_t count = 0;
+    int r = store_arn(aws_of(target), &store, &arn, err);
+    if (r == 0)
+        r = fact_set(target, "filling", what, arn, err);
+    if (r == 0)
+        r = first_content(target, what, &entries, &count, err);
+    if (r == 0)
+        r = aws_kvs_put(aws_of(target), arn, entries, count, err);
+    entries_free(entries, count);
+    if (r == 0)
+        r = fact_set(target, "filled", what, arn, err);
+    return r < 0 ? err_wrap(err, r, "the first content of %s", what)
+                 : fact_set(target, "filling", what, NULL, err);
+}
+
+static bool is_fact(const struct target *t, const char *kind, const char *what, const char *arn)
+{
+    const char *fact = fact_get(t, kind, what);
+    return fact && strcmp(fact, arn) == 0;
+}
+
+static bool any_entry(void *env, const struct entry *e)
+{
+    (void)e;
+    *(bool *)env = true;
+    return false;
+}
+
+/* A store with content is somebody's already; one that we began to fill is not. */
+static int needs_fill(struct aws_target *t, const char *what, const char *arn, struct err *err)
+{
+    if (is_fact(&t->base, "filling", what, arn))
+        return 1;
+    if (is_fact(&t->base, "filled", what, arn))
+        return 0;
+    bool any = false;
+    int r = aws_kvs_list(t, arn, NULL, any_entry, &any, err);
+    return r < 0 ? r : !any;
+}
+
+static void add_step(struct steps *to, char *id, char *text, const char *data,
+                     int (*run)(struct target *t, struct step *s, struct err *err))
+{
+    struct step *step = steps_add(to, STEP_MAKE, id, text, run);
+    step->data = xstrdup(data);
+    step->free_data = free;
+}
+
+static int plan_store(struct aws_target *t, const struct bundle_binding *b, struct steps *to,
+                      struct err *err)
+{
+    cleanup(free_p) char *arn = NULL;
+    cleanup(free_p) char *what = xasprintf("%s %s", b->kind, b->store);
+    int found = aws_kvs_find(t, b->remote, &arn, err);
+    if (found < 0)
+        return found;
+    if (!found)
+        add_step(to, xstrdup(what), xasprintf("make the CloudFront KeyValueStore %s for %s",
+                                              b->remote, what), b->remote, run_store);
+    bool kv = strcmp(b->kind, "kv") == 0;
+    const json_t *values = json_object_get(
+        json_object_get(t->base.shipment->bundle->record, "config"), b->store);
+    if (kv ? !kv_of(&t->base, b->store) : !json_object_size(values))
+        return 0;
+    int fill = found ? needs_fill(t, what, arn, err) : 1;
+    if (fill > 0)
+        add_step(to, xasprintf("fill %s", what),
+                 xasprintf("put the first content into %s", what), what, run_fill);
+    return fill < 0 ? fill : 0;
+}
+
+int aws_stores_plan(struct aws_target *t, const struct shipment *s, struct steps *ret,
+                    struct err *err)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->bundle->binding_count; i++) {
+        const struct bundle_binding *b = &s->bundle->bindings[i];
+        bool store = strcmp(b->kind, "kv") == 0 || strcmp(b->kind, "config") == 0;
+        if (store && aws_kvs_id(b->remote))
+            r = plan_store(t, b, ret, err);
+    }
+    return r;
 }

@@ -108,6 +108,11 @@ static int delete_parameters(struct target *target, struct step *step, struct er
     return 0;
 }
 
+static int delete_store(struct target *target, struct step *step, struct err *err)
+{
+    return aws_kvs_delete(aws_of(target), step->data, err);
+}
+
 static void json_free(void *data)
 {
     json_decref(data);
@@ -154,6 +159,27 @@ static int destroy_parameters(struct aws_target *t, struct steps *to, struct err
     return 0;
 }
 
+/* Those that were made for this app: others have its content in them, or their own. */
+static int destroy_stores(struct aws_target *t, struct steps *to, struct err *err)
+{
+    const struct manifest *m = t->base.o.manifest;
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < m->kv_count + m->config_count; i++) {
+        const char *id = i < m->kv_count
+            ? manifest_remote_id(m->target, "kv", m->kv[i].name, NULL)
+            : manifest_remote_id(m->target, "config", m->configs[i - m->kv_count].name, NULL);
+        r = aws_kvs_id(id) && !aws_kvs_is_arn(id) ? aws_kvs_owned(t, id, err) : 0;
+        if (r <= 0)
+            continue;
+        struct step *step = steps_add(to, STEP_DELETE, xasprintf("store %s", id),
+                                      xasprintf("delete the KeyValueStore %s, with what is in it",
+                                                id), delete_store);
+        step->data = xstrdup(id);
+        step->free_data = free;
+    }
+    return r;
+}
+
 static int destroy_function(struct aws_target *t, struct steps *to, struct err *err)
 {
     cleanup(json_decref_p) json_t *function = NULL;
@@ -176,11 +202,14 @@ int aws_destroy(struct target *target, struct steps *ret, struct err *err)
     if (r >= 0)
         r = destroy_function(t, ret, err);
     if (r >= 0)
+        r = destroy_stores(t, ret, err);
+    if (r >= 0)
         r = destroy_parameters(t, ret, err);
     if (r < 0 || (m && m->role))
         return r < 0 ? r : 0;
-    r = aws_role_ready(t, err);
-    if (r > 0)
+    bool exists;
+    r = aws_role_ready(t, &exists, err);
+    if (r >= 0 && exists)
         steps_add(ret, STEP_DELETE, xasprintf("role %s", t->role),
                   xasprintf("delete the role %s", t->role), aws_role_delete);
     return r < 0 ? r : 0;

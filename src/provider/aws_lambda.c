@@ -43,17 +43,7 @@ int aws_lambda_read(struct aws_target *t, const char *version, json_t **ret, str
     cleanup(free_p) char *path = version
         ? api_path(FUNCTIONS "/%s?Qualifier=%s", t->function, version)
         : api_path(FUNCTIONS "/%s", t->function);
-    cleanup(api_response_clear) struct api_response answer = {0};
-    r = api_do(aws_service_api(s), &(struct api_request){.method = "GET", .path = path}, &answer,
-               err);
-    if (r < 0)
-        return r;
-    if (answer.status == 404 && aws_error_is(&answer, "ResourceNotFoundException"))
-        return 0;
-    if (answer.status != 200)
-        return aws_fail(s, "GET", path, &answer, err);
-    r = api_json(aws_service_api(s), "GET", path, &answer, ret, err);
-    return r < 0 ? r : 1;
+    return aws_find_json(s, path, "ResourceNotFoundException", ret, err);
 }
 
 /* Until it can be changed, or published: after each of our own changes and before the first. */

@@ -181,7 +181,7 @@ int aws_secrets_plan(struct aws_target *t, struct shipment *s, struct steps *ret
 {
     for (size_t i = 0; i < s->bundle->binding_count; i++) {
         const struct bundle_binding *b = &s->bundle->bindings[i];
-        if (strcmp(b->kind, "kv") == 0 && b->remote) {
+        if (strcmp(b->kind, "kv") == 0 && b->remote && !aws_kvs_id(b->remote)) {
             int token = plan_token(t, b, ret, err);
             if (token < 0)
                 return token;

@@ -23,11 +23,12 @@ static int plan_role(struct aws_target *t, const json_t *function, const struct 
             t->base.o.note(t->base.o.env, text);
         return 0;
     }
-    int r = aws_role_ready(t, err);
+    bool exists;
+    int r = aws_role_ready(t, &exists, err);
     if (r == 0)
-        steps_add(to, STEP_MAKE, xasprintf("role %s", t->role),
-                  xasprintf("make the execution role %s: logs, and this app's parameters", t->role),
-                  aws_role_make);
+        steps_add(to, exists ? STEP_CHANGE : STEP_MAKE, xasprintf("role %s", t->role),
+                  xasprintf("%s the execution role %s: logs, and this app's parameters and stores",
+                            exists ? "change the rights of" : "make", t->role), aws_role_make);
     return r < 0 ? r : 0;
 }
 
@@ -181,6 +182,8 @@ int aws_plan(struct target *target, struct shipment *s, struct steps *ret, struc
     int r = plan_function(t, s, digest, ret, err);
     if (r == 0)
         r = aws_secrets_plan(t, s, ret, err);
+    if (r == 0)
+        r = aws_stores_plan(t, s, ret, err);
     if (r == 0)
         r = plan_distribution(t, s, ret, err);
     if (r == 0 && !*s->version)

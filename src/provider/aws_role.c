@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/uri.h"
 #include "net/api_body.h"
 #include "provider/aws_target.h"
 
@@ -13,20 +14,41 @@ static const char trust[] =
     "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":"
     "[\"lambda.amazonaws.com\",\"edgelambda.amazonaws.com\"]},\"Action\":\"sts:AssumeRole\"}]}";
 
-/* Logs in whatever region a copy runs, and the app's own parameters. */
+/* An app reads, and where it is KV writes, its KeyValueStores itself. Their ids are only known once
+ * they are made, so the right is for those of the account. */
+static char *store_statement(const struct manifest *m, const char *account)
+{
+    bool any = false, write = false;
+    for (size_t i = 0; i < m->kv_count; i++)
+        write |= aws_kvs_id(manifest_remote_id(m->target, "kv", m->kv[i].name, NULL));
+    for (size_t i = 0; i < m->config_count; i++)
+        any |= aws_kvs_id(manifest_remote_id(m->target, "config", m->configs[i].name, NULL));
+    if (!any && !write)
+        return xstrdup("");
+    return xasprintf(
+        ",{\"Effect\":\"Allow\",\"Action\":[\"cloudfront:DescribeKeyValueStore\","
+        "\"cloudfront-keyvaluestore:DescribeKeyValueStore\",\"cloudfront-keyvaluestore:GetKey\","
+        "\"cloudfront-keyvaluestore:ListKeys\"%s],\"Resource\":"
+        "\"arn:aws:cloudfront::%s:key-value-store/*\"}",
+        write ? ",\"cloudfront-keyvaluestore:PutKey\",\"cloudfront-keyvaluestore:DeleteKey\"" : "",
+        account);
+}
+
+/* Logs in whatever region a copy runs, the app's own parameters, its stores. */
 static int rights(struct aws_target *t, char **ret, struct err *err)
 {
     const char *account;
     int r = aws_account(t, &account, err);
     if (r < 0)
         return r;
+    cleanup(free_p) char *stores = store_statement(t->base.o.manifest, account);
     *ret = xasprintf(
         "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
         "[\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\"],\"Resource\":"
         "\"arn:aws:logs:*:%s:*\"},{\"Effect\":\"Allow\",\"Action\":[\"ssm:GetParameter\","
         "\"ssm:GetParameters\"],\"Resource\":"
-        "\"arn:aws:ssm:" AWS_EDGE_REGION ":%s:parameter/edgectl/%s/*\"}]}", account, account,
-        t->app);
+        "\"arn:aws:ssm:" AWS_EDGE_REGION ":%s:parameter/edgectl/%s/*\"}%s]}", account, account,
+        t->app, stores);
     return 0;
 }
 
@@ -87,22 +109,36 @@ int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
     return 0;
 }
 
-/* Documents come back percent-encoded; whether there is one is enough to go by. */
-static int has_policy(struct aws_target *t, struct err *err)
+/* 1: the role's policy is what it should be, 0: it is another, or none. */
+static int has_policy(struct aws_target *t, const char *wanted, struct err *err)
 {
     cleanup(xml_free_p) struct xml *x = NULL;
-    return ask(t, api_body_form("Action", "GetRolePolicy", "RoleName", t->role, "PolicyName",
-                                POLICY, NULL), "NoSuchEntity", &x, err);
+    int r = ask(t, api_body_form("Action", "GetRolePolicy", "RoleName", t->role, "PolicyName",
+                                 POLICY, NULL), "NoSuchEntity", &x, err);
+    if (r <= 0 || !wanted)
+        return r;
+    /* Documents come back percent-encoded. */
+    const char *coded = xml_get(x, "GetRolePolicyResult/PolicyDocument");
+    cleanup(free_p) char *text = xstrdup(coded ? coded : "");
+    cleanup(json_decref_p) json_t *has = uri_decode(text) ? json_loads(text, 0, NULL) : NULL;
+    cleanup(json_decref_p) json_t *should = json_loads(wanted, 0, NULL);
+    return has && json_equal(has, should);
 }
 
-int aws_role_ready(struct aws_target *t, struct err *err)
+int aws_role_ready(struct aws_target *t, bool *ret_exists, struct err *err)
 {
     const struct manifest_target *m = t->base.o.manifest->target;
+    *ret_exists = true;
     if (m && m->role)
         return 1;
     cleanup(xml_free_p) struct xml *x = NULL;
+    cleanup(free_p) char *document = NULL;
     int r = read_role(t, &x, err);
-    return r > 0 ? has_policy(t, err) : r;
+    *ret_exists = r > 0;
+    if (r <= 0)
+        return r;
+    r = rights(t, &document, err);
+    return r < 0 ? r : has_policy(t, document, err);
 }
 
 int aws_role_make(struct target *target, struct step *step, struct err *err)
@@ -130,7 +166,7 @@ int aws_role_delete(struct target *target, struct step *step, struct err *err)
 {
     (void)step;
     struct aws_target *t = aws_of(target);
-    int r = has_policy(t, err);
+    int r = has_policy(t, NULL, err);
     if (r > 0)
         r = change(t, api_body_form("Action", "DeleteRolePolicy", "RoleName", t->role,
                                     "PolicyName", POLICY, NULL), err);

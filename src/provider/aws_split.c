@@ -534,19 +534,6 @@ static int disable(struct xml *config, void *env, struct err *err)
     return on;
 }
 
-static int delete_tagged(struct aws_target *t, const char *path, const struct buf *etag,
-                         struct err *err)
-{
-    struct aws_service *s;
-    int r = aws_service(t, AWS_CLOUDFRONT, &s, err);
-    if (r < 0)
-        return r;
-    cleanup(headers_clear) struct headers headers = {0};
-    headers_add_str(&headers, "If-Match", buf_str(etag));
-    return aws_call_xml(s, &(struct api_request){.method = "DELETE", .path = path,
-                                                 .headers = &headers}, NULL, NULL, err);
-}
-
 int aws_distribution_delete(struct aws_target *t, const char *id, struct err *err)
 {
     int r = aws_distribution_edit(t, id, disable, NULL, err);
@@ -558,7 +545,7 @@ int aws_distribution_delete(struct aws_target *t, const char *id, struct err *er
     if (r <= 0)
         return r;
     cleanup(free_p) char *path = api_path(API "/distribution/%s", id);
-    return delete_tagged(t, path, &d.etag, err);
+    return aws_delete_tagged(t, path, &d.etag, err);
 }
 
 int aws_staging_delete(struct target *target, struct step *step, struct err *err)
@@ -576,7 +563,7 @@ int aws_staging_delete(struct target *target, struct step *step, struct err *err
     }
     if (r == 0 && s.has_policy) {
         cleanup(free_p) char *path = api_path(POLICIES "/%s", s.policy.id);
-        r = delete_tagged(t, path, &s.policy.etag, err);
+        r = aws_delete_tagged(t, path, &s.policy.etag, err);
     }
     if (r == 0 && s.has_staging)
         r = aws_distribution_delete(t, s.staging.id, err);

@@ -84,7 +84,7 @@ char *aws_lambda_digest(const struct bundle *b);
 /* --- aws_role.c --- */
 
 /* 1: the role is there as it should be, 0: aws_role_make has something to do. */
-must_use int aws_role_ready(struct aws_target *t, struct err *err);
+must_use int aws_role_ready(struct aws_target *t, bool *ret_exists, struct err *err);
 must_use int aws_role_make(struct target *t, struct step *s, struct err *err);
 must_use int aws_role_delete(struct target *t, struct step *s, struct err *err);
 /* The execution role's ARN; the caller frees. */
@@ -124,6 +124,36 @@ must_use int aws_put(struct target *t, struct store_ref store, const struct entr
 must_use int aws_remove(struct target *t, struct store_ref store, const char *const *keys,
                         size_t count, struct err *err);
 
+/* The steps for the KeyValueStores of a shipment: those that are missing, and first content. */
+must_use int aws_stores_plan(struct aws_target *t, const struct shipment *s, struct steps *ret,
+                             struct err *err);
+/* True if what the target names for a store is a CloudFront KeyValueStore; NULL is not. */
+bool aws_kvs_id(const char *id);
+
+/* --- aws_kvs.c: CloudFront KeyValueStores --- */
+
+/* Else it is a name. */
+bool aws_kvs_is_arn(const char *id);
+/* By name or ARN (which is not looked for): 1 found, 0 not. The caller frees *ret_arn. */
+must_use int aws_kvs_find(struct aws_target *t, const char *id, char **ret_arn, struct err *err);
+/* Also when it is there; waits until it takes data. The caller frees *ret_arn. */
+must_use int aws_kvs_make(struct aws_target *t, const char *name, const char *comment,
+                          char **ret_arn, struct err *err);
+/* 1: it is there and has this app's tag. */
+must_use int aws_kvs_owned(struct aws_target *t, const char *name, struct err *err);
+/* Also when it is gone. */
+must_use int aws_kvs_delete(struct aws_target *t, const char *name, struct err *err);
+must_use int aws_kvs_list(struct aws_target *t, const char *arn, const char *prefix, entry_fn *fn,
+                          void *env, struct err *err);
+/* 1 found, 0 not. */
+must_use int aws_kvs_get(struct aws_target *t, const char *arn, const char *key, struct buf *value,
+                         struct err *err);
+/* Everything is checked before anything is written. -ERR_LIMIT for what is too large. */
+must_use int aws_kvs_put(struct aws_target *t, const char *arn, const struct entry *entries,
+                         size_t count, struct err *err);
+must_use int aws_kvs_remove(struct aws_target *t, const char *arn, const char *const *keys,
+                            size_t count, struct err *err);
+
 /* --- aws_cloudfront.c --- */
 
 struct aws_distribution {
@@ -155,6 +185,9 @@ must_use int aws_distribution_make(struct target *t, struct step *s, struct err 
 typedef bool aws_match_fn(const struct xml *summary, const void *env);
 must_use int aws_distribution_search(struct aws_target *t, aws_match_fn *match, const void *env,
                                      char **ret_id, struct err *err);
+/* DELETE with If-Match of something in CloudFront; also when it is gone. */
+must_use int aws_delete_tagged(struct aws_target *t, const char *path, const struct buf *etag,
+                               struct err *err);
 /* Value of a tag of anything in CloudFront: 1 found, 0 not. */
 must_use int aws_tagged(struct aws_target *t, const char *arn, struct err *err);
 must_use int aws_tag(struct aws_target *t, const char *arn, struct err *err);

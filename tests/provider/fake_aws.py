@@ -200,6 +200,7 @@ class Aws(Fake):
                                   "domain": d["domain"]} for i, d in self.distributions.items()},
             "policies": {i: write(p["config"]).decode() for i, p in self.policies.items()},
             "invalidations": self.invalidations,
+            "stores": {s["name"]: s["items"] for s in self.stores.values()},
         }
 
     # --- dialects with one path ---
@@ -270,7 +271,10 @@ class Aws(Fake):
     def iam_GetRolePolicy(self, form):
         if form["PolicyName"] not in self.role(form)["policies"]:
             return xml_error(404, "NoSuchEntity", "The role policy cannot be found.")
-        return query_answer("GetRolePolicy", f"<RoleName>{form['RoleName']}</RoleName>")
+        document = urllib.parse.quote(json.dumps(self.role(form)["policies"][form["PolicyName"]]), safe="")
+        return query_answer("GetRolePolicy", f"<RoleName>{form['RoleName']}</RoleName><PolicyName>"
+                            f"{form['PolicyName']}</PolicyName><PolicyDocument>{document}"
+                            "</PolicyDocument>")
 
     def iam_PutRolePolicy(self, form):
         self.role(form)["policies"][form["PolicyName"]] = json.loads(form["PolicyDocument"])
@@ -830,9 +834,63 @@ class Aws(Fake):
 
     # --- KeyValueStore ---
     def store(self, arn):
-        if arn not in self.stores:
+        s = self.stores.get(arn)
+        if not s or s["pending"] > 0:
             raise Instead(json_error(404, "ResourceNotFoundException", "no such store"))
+        return s
+
+    def add_store(self, name, comment="", tags=None, pending=0):
+        id = f"00000000-0000-4000-8000-{int(self.next_id('')):012x}"
+        arn = f"arn:aws:cloudfront::{ACCOUNT}:key-value-store/{id}"
+        # The store and what is in it have an ETag each.
+        self.stores[arn] = {"name": name, "id": id, "arn": arn, "comment": comment, "items": {},
+                            "etag": self.next_id("KV"), "own_etag": self.next_id("TAG"),
+                            "pending": pending}
+        self.tags[arn] = dict(tags or {})
         return self.stores[arn]
+
+    def named_store(self, name):
+        s = next((s for s in self.stores.values() if s["name"] == name), None)
+        if not s:
+            raise Instead(xml_error(404, "EntityNotFound", "The Key Value Store was not found."))
+        return s
+
+    def store_xml(self, s):
+        return element("KeyValueStore", Name=s["name"], Id=s["id"], Comment=s["comment"], ARN=s["arn"],
+                       Status="PROVISIONING" if s["pending"] > 0 else "READY",
+                       LastModifiedTime="2026-01-01T00:00:00Z")
+
+    @route("POST", C + "/key-value-store", body="raw")
+    def create_store(self, req):
+        root = read(req, "CreateKeyValueStoreRequest")
+        ordered(root, ["Name", "Comment", "ImportSource", "Tags"], root.tag)
+        name = root.findtext("Name")
+        if not re.fullmatch("[a-zA-Z0-9-_]{1,64}", name) or len(root.findtext("Comment")) > 128:
+            return xml_error(400, "InvalidArgument", f"The parameter Name is not valid: {name}")
+        if any(s["name"] == name for s in self.stores.values()):
+            return xml_error(409, "EntityAlreadyExists",
+                             f"The Key value Store with the name {name} already exists.")
+        s = self.add_store(name, root.findtext("Comment"),
+                           {t.findtext("Key"): t.findtext("Value") for t in root.iter("Tag")},
+                           self.slow)
+        return xml(self.store_xml(s), 201, s["own_etag"], f"{C}/key-value-store/{name}")
+
+    @route("GET", C + "/key-value-store/{name}")
+    def describe_named_store(self, req, name):
+        s = self.named_store(name)
+        answer = xml(self.store_xml(s), 200, s["own_etag"])
+        s["pending"] -= s["pending"] > 0
+        return answer
+
+    @route("DELETE", C + "/key-value-store/{name}")
+    def delete_store(self, req, name):
+        s = self.named_store(name)
+        self.match(req, {"etag": s["own_etag"]})
+        if any(s["arn"] in [e.text for e in config.iter("KeyValueStoreARN")]
+               for f in self.cf_functions.values() for config, _ in f["stages"].values()):
+            return xml_error(409, "CannotDeleteEntityWhileInUse", "A function has it.")
+        del self.stores[s["arn"]]
+        return Answer(204)
 
     def store_answer(self, s, **more):
         return Answer(json={**more, "ItemCount": len(s["items"]), "TotalSizeInBytes": 1},
@@ -840,11 +898,13 @@ class Aws(Fake):
 
     @route("GET", "/key-value-stores/{arn}")
     def describe_store(self, req, arn):
-        return self.store_answer(self.store(arn), KvsARN=arn)
+        return self.store_answer(self.store(arn), KvsARN=arn, Status="READY", Created=1.0)
 
     @route("GET", "/key-value-stores/{arn}/keys", query=["MaxResults", "NextToken"])
     def list_keys(self, req, arn):
         s = self.store(arn)
+        if not 1 <= int(req.query.get("MaxResults", 10)) <= 50:
+            raise Refused("MaxResults")
         keys, start = sorted(s["items"]), int(req.query.get("NextToken", 0))
         page = {"Items": [{"Key": k, "Value": s["items"][k]} for k in keys[start:start + 2]]}
         if start + 2 < len(keys):
@@ -858,26 +918,66 @@ class Aws(Fake):
             return json_error(404, "ResourceNotFoundException", "no such key")
         return self.store_answer(s, Key=key, Value=s["items"][key])
 
-    @route("POST", "/key-value-stores/{arn}/keys", body="json")
-    def update_keys(self, req, arn):
+    def current(self, req, s):
+        if "if-match" not in req.headers:
+            raise Refused("no If-Match")
+        if req.headers["if-match"] != s["etag"]:
+            raise Instead(json_error(409, "ConflictException", "Resource is not in expected state."))
+
+    def put_pair(self, s, key, value):
+        if len(key.encode()) > 512 or len(value.encode()) > 1024:
+            raise Instead(json_error(400, "ValidationException", "Value is too long"))
+        s["items"][key] = value
+
+    @route("PUT", "/key-value-stores/{arn}/keys/{key}", body="json")
+    def put_key(self, req, arn, key):
         s, b = self.store(arn), req.json()
-        if set(b) - {"Puts", "Deletes"} or len(b.get("Puts", [])) + len(b.get("Deletes", [])) > 50:
-            raise Refused(f"UpdateKeys: {b}")
-        if req.headers.get("if-match") != s["etag"]:
-            return json_error(409, "ConflictException", "Resource is not in expected state.")
-        for p in b.get("Puts", []):
-            if len(p["Key"]) > 512 or len(p["Value"]) > 1024:
-                return json_error(400, "ValidationException", "Value is too long")
-            s["items"][p["Key"]] = p["Value"]
-        for d in b.get("Deletes", []):
-            s["items"].pop(d["Key"], None)
+        if set(b) != {"Value"}:
+            raise Refused(f"PutKey: {b}")
+        self.current(req, s)
+        self.put_pair(s, key, b["Value"])
         s["etag"] = self.next_id("KV")
         return self.store_answer(s)
 
-    def drift_store(self, id="s1"):
-        arn = f"arn:aws:cloudfront::{ACCOUNT}:key-value-store/{id}"
-        self.stores[arn] = {"items": {}, "etag": self.next_id("KV")}
-        return {"arn": arn}
+    @route("DELETE", "/key-value-stores/{arn}/keys/{key}")
+    def delete_key(self, req, arn, key):
+        s = self.store(arn)
+        self.current(req, s)
+        if s["items"].pop(key, None) is None:
+            return json_error(404, "ResourceNotFoundException", "no such key")
+        s["etag"] = self.next_id("KV")
+        return self.store_answer(s)
+
+    @route("POST", "/key-value-stores/{arn}/keys", body="json")
+    def update_keys(self, req, arn):
+        s, b = self.store(arn), req.json()
+        puts, deletes = b.get("Puts", []), b.get("Deletes", [])
+        if set(b) - {"Puts", "Deletes"} or not 1 <= len(puts) + len(deletes) <= 50 or \
+                any(set(p) != {"Key", "Value"} for p in puts) or any(set(d) != {"Key"} for d in deletes):
+            raise Refused(f"UpdateKeys: {b}")
+        self.current(req, s)
+        before = dict(s["items"])
+        try:
+            for p in puts:
+                self.put_pair(s, p["Key"], p["Value"])
+            for d in deletes:
+                if s["items"].pop(d["Key"], None) is None:
+                    raise Instead(json_error(404, "ResourceNotFoundException", "no such key"))
+        except Instead:
+            s["items"] = before     # all or nothing
+            raise
+        s["etag"] = self.next_id("KV")
+        return self.store_answer(s)
+
+    def drift_store(self, store="s1", items=None):
+        s = self.add_store(store)
+        s["items"].update(items or {})
+        return {"arn": s["arn"]}
+
+    def drift_put(self, store, key, value):
+        s = self.named_store(store)
+        s["items"][key], s["etag"] = value, self.next_id("KV")
+        return {}
 
     # --- what changes behind the client's back ---
     def drift_distribution(self, comment="mine", function=None, certificate=False):
