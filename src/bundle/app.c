@@ -180,8 +180,8 @@ static int bind_kv(struct making *mk, const struct manifest_kv *kv, struct err *
 {
     const char *remote = manifest_remote_id(mk->target, "kv", kv->name, NULL);
     if (mk->target->provider == PROVIDER_AWS && !remote)
-        return lacks(mk, err, "Lambda@Edge has no KV store of its own: in targets.NAME.kv, name the "
-                              "URL of a REST store of Upstash's kind, or a CloudFront KeyValueStore",
+        return lacks(mk, err, "Lambda@Edge has none: name a CloudFront KeyValueStore, or the "
+                              "URL of a REST store of Upstash's kind, in targets.NAME.kv",
                      "KV store '%s' as it is", kv->name);
     add(mk->b, "kv", kv->name, NULL,
         plain_name(mk, "KV", kv->name, NULL), remote);
