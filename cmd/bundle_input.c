@@ -67,6 +67,7 @@ int bundle_input_make(const struct manifest *m, const char *state_dir,
     struct bundle_options options = {
         .manifest = m, .secrets = in.secrets, .secret_count = in.secret_count,
         .support = guest_hostcall_support, .created_ms = clock_wall_ns() / 1000000,
+        .spool_dir = state_dir,
     };
     if (r == 0)
         r = bundle_make(&options, &in.bundle, err);

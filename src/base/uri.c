@@ -2,6 +2,7 @@
 #include "base/uri.h"
 
 #include <string.h>
+#include "base/hex.h"
 
 enum { URI_MAX = 65534 };
 
@@ -109,12 +110,6 @@ bool uri_split_host(const char *text, size_t len, struct uri_host *ret)
         if (!authority_char(text[i]) || strchr(":@[]", text[i]))
             return false;
     return ret->host_len > 0;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 bool uri_decode(char *text)

@@ -9,6 +9,14 @@ enum { FILES_MAX = 25000 };
 /* Unpacked; a bundle's own limit while it is made is less. */
 static const size_t bytes_max = (size_t)520 << 20;
 
+size_t archive_about(const struct bundle_part *parts, size_t count)
+{
+    size_t about = 10240;
+    for (size_t i = 0; i < count; i++)
+        about += parts[i].len + 1024;
+    return about;
+}
+
 bool archive_name_stays_inside(const char *name)
 {
     if (strchr(name, '\\'))

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Archives in memory. What is written depends on the parts alone. What is read is not trusted. */
+/* What is written depends on the parts alone. What is read is not trusted, and held in memory. */
 #ifndef EDGECTL_BUNDLE_ARCHIVE_H
 #define EDGECTL_BUNDLE_ARCHIVE_H
 
 #include "base/buf.h"
 #include "bundle/bundle.h"
 
-/* Entries are the parts, in their order. -ERR_FAILURE when `out` is too small, or a name cannot be
- * in such an archive. */
-must_use int targz_write(const struct bundle_part *parts, size_t count, struct buf *out,
-                         struct err *err);
-must_use int zip_write(const struct bundle_part *parts, size_t count, struct buf *out,
-                       struct err *err);
+/* Entries are the parts, in their order, which may stand in `sp`; so does the archive. -ERR_FAILURE
+ * when a name cannot be in such an archive; the errors of a spool. */
+must_use int targz_write(const struct bundle_part *parts, size_t count, struct spool *sp,
+                         uint8_t **ret_data, size_t *ret_len, struct err *err);
+must_use int zip_write(const struct bundle_part *parts, size_t count, struct spool *sp,
+                       uint8_t **ret_data, size_t *ret_len, struct err *err);
 
 /* The regular files of an archive, by name in byte order. Zero-initialise. */
 struct archive_files {
@@ -30,6 +30,8 @@ void archive_files_clear(struct archive_files *files);
 /* NULL if there is none. */
 const struct bundle_part *archive_find(const struct archive_files *files, const char *name);
 
+/* How long an archive of them becomes at most, or nearly: for a spool. */
+size_t archive_about(const struct bundle_part *parts, size_t count);
 /* No component of it is empty, "." or "..", and there is no backslash. */
 bool archive_name_stays_inside(const char *name);
 

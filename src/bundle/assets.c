@@ -80,7 +80,7 @@ static int add_file(struct walk *w, const char *path, const char *url)
     if (r < 0)
         return r;
     uint8_t digest[HASH_SIZE];
-    hash_bytes(a.data, a.len, digest);
+    hash_spooled(w->inputs->spool, a.data, a.len, digest);
     hash_hex(digest, a.digest);
     a.url = xstrdup(url);
     a.path = xstrdup(path);
@@ -132,7 +132,8 @@ static int by_url(const void *a, const void *b)
 }
 
 /* A longer prefix wins, as in `edgectl dev`: what a shorter one has there is never served. */
-static void drop_shadowed(const struct manifest *m, struct assets *a, size_t from, const char *url)
+static void drop_shadowed(const struct manifest *m, struct spool *sp, struct assets *a, size_t from,
+                          const char *url)
 {
     size_t kept = from;
     for (size_t i = from; i < a->count; i++) {
@@ -150,7 +151,7 @@ static void drop_shadowed(const struct manifest *m, struct assets *a, size_t fro
         }
         free(a->list[i].url);
         free(a->list[i].path);
-        free(a->list[i].data);
+        spool_drop(sp, a->list[i].data);
     }
     a->count = kept;
 }
@@ -169,7 +170,7 @@ int assets_read(const struct manifest *m, struct inputs *in, struct assets *ret,
         int r = walk_entry(&w, m->statics[i].dir, url);
         if (r < 0)
             return r;
-        drop_shadowed(m, ret, from, url);
+        drop_shadowed(m, in->spool, ret, from, url);
     }
     if (ret->count)
         qsort(ret->list, ret->count, sizeof *ret->list, by_url);
@@ -185,12 +186,12 @@ int assets_read(const struct manifest *m, struct inputs *in, struct assets *ret,
     return 0;
 }
 
-void assets_clear(struct assets *a)
+void assets_clear(struct assets *a, struct spool *sp)
 {
     for (size_t i = 0; i < a->count; i++) {
         free(a->list[i].url);
         free(a->list[i].path);
-        free(a->list[i].data);
+        spool_drop(sp, a->list[i].data);
     }
     free(a->list);
     *a = (struct assets){0};

@@ -15,13 +15,17 @@
 #include "wasm/reset.h"
 #include "wasm/wat.h"
 
+/* Most apps are smaller than this, and need no file. */
+enum { IN_MEMORY = 4 << 20 };
+
 /* --- parts --- */
 
-static void part_set(struct bundle_part *p, char *name, const char *type, uint8_t *data, size_t len)
+static void part_set(const struct bundle *b, struct bundle_part *p, char *name, const char *type,
+                     uint8_t *data, size_t len)
 {
     uint8_t digest[HASH_SIZE];
     *p = (struct bundle_part){.name = name, .type = type, .data = data, .len = len};
-    hash_bytes(data, len, digest);
+    hash_spooled(b->spool, data, len, digest);
     hash_hex(digest, p->digest);
 }
 
@@ -33,7 +37,7 @@ static struct bundle_part *part_new(struct bundle *b)
 
 void part_add(struct bundle *b, char *name, const char *type, uint8_t *data, size_t len)
 {
-    part_set(part_new(b), name, type, data, len);
+    part_set(b, part_new(b), name, type, data, len);
 }
 
 /* One whose digest is known. */
@@ -66,7 +70,7 @@ void part_add_guest(struct making *mk, const char *name)
         return;
     }
     part_add(mk->b, xstrdup(name), "application/wasm", made, len);
-    free(TAKE(mk->wasm));
+    spool_drop(mk->b->spool, TAKE(mk->wasm));
 }
 
 void part_add_assets(struct making *mk, const char *folder)
@@ -143,8 +147,9 @@ static int read_wasm(struct making *mk, struct err *err)
         return r;
     }
     if (module_format(mk->wasm, mk->wasm_len) == MODULE_TEXT) {
-        cleanup(free_p) uint8_t *text = TAKE(mk->wasm);
+        uint8_t *text = TAKE(mk->wasm);
         r = wat_to_module(path, (const char *)text, mk->wasm_len, &mk->wasm, &mk->wasm_len, err);
+        spool_drop(mk->b->spool, text);
         if (r < 0)
             return r;
     }
@@ -160,7 +165,7 @@ static int read_wasm(struct making *mk, struct err *err)
         return err_wrap(err, -(int)problems[0].code, "%s", path);
     }
     uint8_t digest[HASH_SIZE];
-    hash_bytes(mk->wasm, mk->wasm_len, digest);
+    hash_spooled(mk->b->spool, mk->wasm, mk->wasm_len, digest);
     hash_hex(digest, mk->wasm_digest);
     return 0;
 }
@@ -200,16 +205,17 @@ static int read_manifest(struct making *mk, struct err *err)
  * it comes from. */
 static int scan_inputs(const struct making *mk, const struct scan *scan, struct err *err)
 {
-    int r = scan_bytes(scan, mk->wasm, mk->wasm_len, mk->m->build.artifact, err);
+    const struct spool *sp = mk->b->spool;
+    int r = scan_bytes(scan, sp, mk->wasm, mk->wasm_len, mk->m->build.artifact, err);
     for (size_t i = 0; i < mk->assets.count && r == 0; i++)
-        r = scan_bytes(scan, mk->assets.list[i].data, mk->assets.list[i].len,
+        r = scan_bytes(scan, sp, mk->assets.list[i].data, mk->assets.list[i].len,
                        mk->assets.list[i].path, err);
     if (r < 0)
         return r;
     cleanup(free_p) char *config = json_stable(mk->config);
     cleanup(free_p) char *app = app_module(mk, false);
-    r = scan_bytes(scan, (const uint8_t *)config, strlen(config), "the config stores", err);
-    return r < 0 ? r : scan_bytes(scan, (const uint8_t *)app, strlen(app),
+    r = scan_bytes(scan, NULL, (const uint8_t *)config, strlen(config), "the config stores", err);
+    return r < 0 ? r : scan_bytes(scan, NULL, (const uint8_t *)app, strlen(app),
                                   "what the host is told about the app", err);
 }
 
@@ -295,21 +301,20 @@ static void write_bindings_again(struct making *mk)
     struct bundle_part *p = &mk->b->parts[mk->app_part];
     free(p->data);
     char *text = app_module(mk, mk->app_has_assets);
-    part_set(p, p->name, p->type, (uint8_t *)text, strlen(text));
+    part_set(mk->b, p, p->name, p->type, (uint8_t *)text, strlen(text));
 }
 
 static int pack(struct bundle *b, struct err *err)
 {
-    cleanup(buf_clear) struct buf out = BUF_INIT((size_t)1 << 30);
     bool zip = b->provider == PROVIDER_AWS;
-    int r = zip ? zip_write(b->parts, b->part_count, &out, err)
-                : targz_write(b->parts, b->part_count, &out, err);
-    if (r < 0)
-        return r;
-    size_t len = out.len;
-    part_set(&b->package, xstrdup(b->file), zip ? "application/zip" : "application/gzip",
-             (uint8_t *)buf_take(&out), len);
-    return 0;
+    uint8_t *data;
+    size_t len;
+    int r = zip ? zip_write(b->parts, b->part_count, b->spool, &data, &len, err)
+                : targz_write(b->parts, b->part_count, b->spool, &data, &len, err);
+    if (r == 0)
+        part_set(b, &b->package, xstrdup(b->file), zip ? "application/zip" : "application/gzip",
+                 data, len);
+    return r;
 }
 
 static int make(struct making *mk, struct err *err)
@@ -371,16 +376,17 @@ int bundle_make(const struct bundle_options *options, struct bundle **ret_bundle
     const struct manifest *m = options->manifest;
     cleanup(bundle_free_p) struct bundle *b = xnew(struct bundle);
     struct making mk = {.options = options, .m = m, .target = m->target, .b = b};
+    b->spool = mk.inputs.spool = spool_new(options->spool_dir, IN_MEMORY);
     b->provider = m->target->provider;
     b->form = forms[b->provider].form;
     b->app = plain_name(m->name);
     b->file = xasprintf("%s%s", b->app, forms[b->provider].suffix);
     int r = make(&mk, err);
-    free(mk.wasm);
-    free(mk.manifest_text);
+    spool_drop(b->spool, mk.wasm);
+    spool_drop(b->spool, mk.manifest_text);
     json_decref(mk.config);
     module_info_clear(&mk.info);
-    assets_clear(&mk.assets);
+    assets_clear(&mk.assets, b->spool);
     inputs_clear(&mk.inputs);
     if (r == 0)
         *ret_bundle = TAKE(b);
@@ -393,7 +399,7 @@ void bundle_free(struct bundle *b)
         return;
     for (size_t i = 0; i < b->part_count; i++) {
         free(b->parts[i].name);
-        free(b->parts[i].data);
+        spool_drop(b->spool, b->parts[i].data);
     }
     for (size_t i = 0; i < b->binding_count; i++) {
         free(b->bindings[i].store);
@@ -404,7 +410,8 @@ void bundle_free(struct bundle *b)
     free(b->parts);
     free(b->bindings);
     free(b->package.name);
-    free(b->package.data);
+    spool_drop(b->spool, b->package.data);
+    spool_free(b->spool);
     free(b->metadata);
     free(b->app);
     free(b->file);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a manifest with its target applied, and the artifact, to exactly what the target's provider
- * takes, and a release record that says what it was made from. A bundle is immutable and wholly in
- * memory: it is checked before anything is written or sent. The same inputs, edgectl and zlib give
- * the same bytes, whatever the machine, user, folder, time or umask.
+ * takes, and a release record that says what it was made from. A bundle is immutable and whole: it
+ * is checked before anything is written or sent. What is large of it stands in a spool
+ * (base/spool.h). The same inputs, edgectl and zlib give the same bytes, whatever the machine,
+ * user, folder, time or umask.
  *
  *   cloudflare  BUNDLE_MODULES  the parts are the modules of the upload, the main one first;
  *                               `metadata` is the upload's first part
@@ -20,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "base/spool.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "manifest/manifest.h"
@@ -29,7 +31,7 @@ enum bundle_form { BUNDLE_MODULES, BUNDLE_ARCHIVE, BUNDLE_TREE };
 struct bundle_part {
     char *name;                     /* path with '/', as the provider has it: "app.wasm" */
     const char *type;               /* media type; of a module what Cloudflare wants to be told */
-    uint8_t *data;
+    uint8_t *data;                  /* of a bundle: in its spool, or from malloc */
     size_t len;
     char digest[HASH_HEX_SIZE];     /* SHA-256 */
 };
@@ -45,6 +47,7 @@ struct bundle_binding {
 };
 
 struct bundle {
+    struct spool *spool;            /* tell it what of the parts was read (spool_forget) */
     enum manifest_provider provider;
     enum bundle_form form;
     char *app;                      /* the app's name there */
@@ -88,6 +91,7 @@ struct bundle_options {
     size_t secret_count;
     bundle_support_fn *support;
     int64_t created_ms;                     /* since 1970; in the record only */
+    const char *spool_dir;                  /* for large parts; NULL = $TMPDIR or /tmp */
 };
 
 /* Make the bundle for options->manifest->target. Fails with

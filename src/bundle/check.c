@@ -134,23 +134,34 @@ static uint64_t raw_size(const struct bundle *b)
     return total;
 }
 
+/* Only the size of what comes out is wanted. */
+static void feed(z_stream *z, uint8_t *data, size_t len, int flush)
+{
+    uint8_t out[32 * 1024];
+    z->next_in = data;
+    z->avail_in = (uInt)len;
+    do {
+        z->next_out = out;
+        z->avail_out = sizeof out;
+        (void)deflate(z, flush);
+    } while (z->avail_out == 0);
+}
+
 /* All modules in one stream, as the provider's own CLI counts them. */
 static uint64_t gzip_size(const struct bundle *b)
 {
-    uint8_t out[32 * 1024];
     z_stream z = {0};
     if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         abort();
-    for (size_t i = 0; i <= b->part_count; i++) {
-        bool last = i == b->part_count;
-        z.next_in = last ? NULL : b->parts[i].data;
-        z.avail_in = last ? 0 : (uInt)b->parts[i].len;
-        do {
-            z.next_out = out;
-            z.avail_out = sizeof out;
-            (void)deflate(&z, last ? Z_FINISH : Z_NO_FLUSH);
-        } while (z.avail_out == 0);
+    for (size_t i = 0; i < b->part_count; i++) {
+        const struct bundle_part *p = &b->parts[i];
+        for (size_t at = 0, n; at < p->len; at += n) {
+            n = spool_slice(p->len - at);
+            feed(&z, p->data + at, n, Z_NO_FLUSH);
+            spool_forget(b->spool, p->data + at, n);
+        }
     }
+    feed(&z, NULL, 0, Z_FINISH);
     uint64_t size = z.total_out;
     deflateEnd(&z);
     return size;

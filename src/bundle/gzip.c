@@ -2,12 +2,14 @@
 #include "bundle/gzip.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 #include <zlib.h>
 #include "base/mem.h"
 
-enum { PIECE = 1 << 20, WINDOW = 32 << 10, THREADS_MAX = 16, RAW_DEFLATE = -15 };
+enum { PIECE = 1 << 20, BATCH = 8, WINDOW = 32 << 10, RAW_DEFLATE = -15 };
 
 struct piece {
     const uint8_t *data;        /* the window that comes before it can be read, too */
@@ -19,10 +21,19 @@ struct piece {
 };
 
 struct work {
-    struct piece *pieces;
+    struct piece pieces[BATCH];
     size_t count;
     atomic_size_t next;
     int level;
+};
+
+struct gzip {
+    struct spool_piece *to;
+    int level;
+    uint8_t *data;              /* the window that comes before, then what is to be packed */
+    size_t before, len, cap;    /* bytes of these two, room for both */
+    uLong crc, size;
+    bool begun;
 };
 
 static void pack(struct piece *p, int level)
@@ -57,10 +68,9 @@ static void run(void *env)
 /* This thread works, too: where no other can be started it does everything. */
 static void run_all(struct work *w)
 {
-    uv_thread_t threads[THREADS_MAX];
+    uv_thread_t threads[BATCH];
     size_t wanted = uv_available_parallelism(), started = 0;
     wanted = wanted < w->count ? wanted : w->count;
-    wanted = wanted < THREADS_MAX ? wanted : THREADS_MAX;
     while (started + 1 < wanted && uv_thread_create(&threads[started], run, w) == 0)
         started++;
     run(w);
@@ -74,31 +84,96 @@ static void put_u32(uint8_t *to, uLong value)
         to[i] = (uint8_t)(value >> 8 * i);
 }
 
-bool gzip_bytes(const uint8_t *data, size_t len, int level, struct buf *out)
+struct gzip *gzip_new(int level, struct spool_piece *to)
+{
+    struct gzip *g = xnew(struct gzip);
+    g->to = to;
+    g->level = level;
+    return g;
+}
+
+void gzip_free(struct gzip *g)
+{
+    if (!g)
+        return;
+    free(g->data);
+    free(g);
+}
+
+void gzip_free_p(struct gzip **g)
+{
+    gzip_free(*g);
+}
+
+/* Pack what is held; its end is the window of what comes. */
+static int pack_all(struct gzip *g, bool last, struct err *err)
 {
     /* RFC 1952: deflate, no flags, no time, no hint, Unix */
     static const uint8_t head[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
-    struct work w = {.count = len ? (len + PIECE - 1) / PIECE : 1, .level = level};
-    uint8_t tail[8];
-    uLong crc = 0;
-    w.pieces = xcalloc(w.count, sizeof *w.pieces);
+    struct work w = {.count = g->len ? (g->len + PIECE - 1) / PIECE : 1, .level = g->level};
+    const uint8_t *data = g->data ? g->data + g->before : (const uint8_t *)"";
+    int r = g->begun ? 0 : spool_add(g->to, head, sizeof head, err);
+    g->begun = true;
     for (size_t i = 0; i < w.count; i++) {
-        size_t at = i * PIECE;
-        bool last = i + 1 == w.count;
-        w.pieces[i] = (struct piece){.data = data + at, .len = last ? len - at : PIECE,
-                                     .before = i ? WINDOW : 0, .last = last};
+        size_t at = i * PIECE, left = g->len - at;
+        w.pieces[i] = (struct piece){.data = data + at, .len = left < PIECE ? left : PIECE,
+                                     .before = i ? WINDOW : g->before,
+                                     .last = last && i + 1 == w.count};
     }
     run_all(&w);
-    buf_add(out, head, sizeof head);
     for (size_t i = 0; i < w.count; i++) {
         struct piece *p = &w.pieces[i];
-        buf_add(out, p->packed, p->packed_len);
-        crc = crc32_combine(crc, p->crc, (z_off_t)p->len);
+        if (r == 0)
+            r = spool_add(g->to, p->packed, p->packed_len, err);
+        g->crc = crc32_combine(g->crc, p->crc, (z_off_t)p->len);
         free(p->packed);
     }
-    put_u32(tail, crc);
-    put_u32(tail + 4, (uLong)len);
-    buf_add(out, tail, sizeof tail);
-    free(w.pieces);
-    return !out->overflow;
+    g->size += g->len;
+    if (!last) {
+        memmove(g->data, data + g->len - WINDOW, WINDOW);
+        g->before = WINDOW;
+        g->len = 0;
+    }
+    return r;
+}
+
+/* Room for `len` more bytes, at most a batch. */
+static void make_room(struct gzip *g, size_t len)
+{
+    size_t need = WINDOW + g->len + len, most = WINDOW + (size_t)BATCH * PIECE;
+    if (need <= g->cap)
+        return;
+    size_t cap = g->cap * 2 > need ? g->cap * 2 : need;
+    g->cap = cap < most ? cap : most;
+    g->data = xrealloc(g->data, g->cap);
+}
+
+int gzip_add(struct gzip *g, const void *data, size_t len, struct err *err)
+{
+    const uint8_t *p = data;
+    while (len) {
+        size_t left = (size_t)BATCH * PIECE - g->len;
+        if (!left) { /* only now it is known that the batch is not the last */
+            int r = pack_all(g, false, err);
+            if (r < 0)
+                return r;
+            continue;
+        }
+        size_t n = len < left ? len : left;
+        make_room(g, n);
+        memcpy(g->data + g->before + g->len, p, n);
+        g->len += n;
+        p += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int gzip_end(struct gzip *g, struct err *err)
+{
+    uint8_t tail[8];
+    int r = pack_all(g, true, err);
+    put_u32(tail, g->crc);
+    put_u32(tail + 4, g->size);
+    return r < 0 ? r : spool_add(g->to, tail, sizeof tail, err);
 }

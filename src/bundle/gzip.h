@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gzip of a whole buffer, on all cores. Pieces have a fixed size and each begins with the window of
- * the one before, so that the bytes do not depend on how many threads there were. */
+/* gzip, on all cores, of what comes piece by piece. What is compressed at a time has a fixed size,
+ * and each begins with the window of the one before, so that the bytes depend neither on how many
+ * threads there were nor on how the data came. A few MiB are held. */
 #ifndef EDGECTL_BUNDLE_GZIP_H
 #define EDGECTL_BUNDLE_GZIP_H
 
-#include <stdint.h>
-#include "base/buf.h"
+#include "base/spool.h"
 
-/* One gzip member without name and time, added to `out`; false if that is too small. Level 1..9. */
-must_use bool gzip_bytes(const uint8_t *data, size_t len, int level, struct buf *out);
+struct gzip;
+
+/* One gzip member without name and time, added to `to`, which must outlive it. Level 1..9. */
+struct gzip *gzip_new(int level, struct spool_piece *to);
+/* The errors of spool_add. */
+must_use int gzip_add(struct gzip *g, const void *data, size_t len, struct err *err);
+/* Nothing more can be added. */
+must_use int gzip_end(struct gzip *g, struct err *err);
+/* NULL is allowed. */
+void gzip_free(struct gzip *g);
+void gzip_free_p(struct gzip **g);
 
 #endif

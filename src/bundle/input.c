@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "bundle/internal.h"
 
-/* More than any provider takes, by far; a bundle is held in memory. */
+/* More than any provider takes, by far. */
 static const uint64_t total_max = (uint64_t)512 << 20;
 
 static bool same(const struct stat *a, const struct stat *b)
@@ -25,17 +25,21 @@ static int changed(const char *path, struct err *err)
     return -ERR_IO;
 }
 
-static int read_all(int fd, uint8_t *to, size_t len, const char *path, struct err *err)
+static int read_all(int fd, struct spool_piece *to, size_t len, const char *path, struct err *err)
 {
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = read(fd, to + done, len - done);
+    enum { BLOCK = 256 << 10 };
+    cleanup(free_p) uint8_t *block = xmalloc(len < BLOCK ? len + 1 : BLOCK);
+    for (size_t done = 0; done < len; ) {
+        ssize_t n = read(fd, block, len - done < BLOCK ? len - done : BLOCK);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return err_sys(err, ERR_IO, errno, "cannot read %s", path);
         if (n == 0)
             return changed(path, err);
+        int r = spool_add(to, block, (size_t)n, err);
+        if (r < 0)
+            return r;
         done += (size_t)n;
     }
     return 0;
@@ -57,20 +61,22 @@ int input_read(struct inputs *in, const char *path, uint8_t **ret_data, size_t *
         return err_set(err, ERR_LIMIT, "with %s the bundle is larger than 512 MiB, more than any "
                                        "provider takes", path);
     size_t len = (size_t)before.st_size;
-    cleanup(free_p) uint8_t *data = xmalloc(len + 1);
-    int r = read_all(fd, data, len, path, err);
+    cleanup(spool_cancel) struct spool_piece piece = {0};
+    int r = spool_begin(in->spool, len, &piece, err);
+    if (r == 0)
+        r = read_all(fd, &piece, len, path, err);
     if (r < 0)
         return r;
     if (fstat(fd, &after) < 0)
         return err_sys(err, ERR_IO, errno, "cannot read %s", path);
     if (!same(&before, &after))
         return changed(path, err);
-    data[len] = 0;
+    r = spool_end(&piece, ret_data, ret_len, err);
+    if (r < 0)
+        return r;
     in->list = xreallocarray(in->list, in->count + 1, sizeof *in->list);
     in->list[in->count++] = (struct input){.path = xstrdup(path), .st = before};
     in->total += len;
-    *ret_data = TAKE(data);
-    *ret_len = len;
     return 0;
 }
 

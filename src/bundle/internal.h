@@ -17,10 +17,12 @@ struct inputs {
     struct input *list;
     size_t count;
     uint64_t total;             /* bytes read */
+    struct spool *spool;        /* what was read is there */
 };
 
-/* The whole of a regular file, NUL-terminated behind *ret_len, remembered in `in`. -ERR_IO when it
- * changes while it is read, -ERR_LIMIT when everything together gets too big to be a bundle. */
+/* The whole of a regular file, NUL-terminated behind *ret_len, as a piece of the spool, remembered
+ * in `in`. -ERR_IO when it changes while it is read, -ERR_LIMIT when everything together gets too
+ * big to be a bundle. */
 must_use int input_read(struct inputs *in, const char *path, uint8_t **ret_data, size_t *ret_len,
                         struct err *err);
 /* Once all is read: has none of them changed since? */
@@ -45,7 +47,7 @@ struct assets {
  * out, as `edgectl dev` does not serve them either. -ERR_IO. */
 must_use int assets_read(const struct manifest *m, struct inputs *in, struct assets *ret,
                          struct err *err);
-void assets_clear(struct assets *a);
+void assets_clear(struct assets *a, struct spool *sp);
 
 /* Everything while a bundle is made. */
 struct making {
@@ -68,7 +70,7 @@ struct making {
 
 /* --- parts --- */
 
-/* Add a part; takes `data` (from malloc). `type` is static. */
+/* Add a part; takes `data` (the spool's, or from malloc). `type` is static. */
 void part_add(struct bundle *b, char *name, const char *type, uint8_t *data, size_t len);
 void part_add_text(struct bundle *b, const char *name, const char *type, const char *text);
 /* A remark for the user. */

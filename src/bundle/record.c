@@ -17,7 +17,8 @@ static int by_name(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
-void bundle_files_hash(const struct bundle_part *parts, size_t count, char ret_hex[FILES_HASH_SIZE])
+void bundle_files_hash(const struct bundle_part *parts, size_t count, const struct spool *sp,
+                       char ret_hex[FILES_HASH_SIZE])
 {
     cleanup(free_p) const struct bundle_part **sorted = xcalloc(count, sizeof *sorted);
     for (size_t i = 0; i < count; i++)
@@ -25,7 +26,11 @@ void bundle_files_hash(const struct bundle_part *parts, size_t count, char ret_h
     qsort(sorted, count, sizeof *sorted, by_name);
     struct sha512 *h = sha512_new();
     for (size_t i = 0; i < count; i++)
-        sha512_add(h, sorted[i]->data, sorted[i]->len);
+        for (size_t at = 0, n; at < sorted[i]->len; at += n) {
+            n = spool_slice(sorted[i]->len - at);
+            sha512_add(h, sorted[i]->data + at, n);
+            spool_forget(sp, sorted[i]->data + at, n);
+        }
     sha512_hex(h, ret_hex);
 }
 
@@ -82,7 +87,7 @@ static json_t *package_json(const struct bundle *b)
     json_t *o = file_json("name", b->package.name, b->package.digest, b->package.len);
     if (b->provider == PROVIDER_FASTLY) {
         char hex[FILES_HASH_SIZE];
-        bundle_files_hash(b->parts, b->part_count, hex);
+        bundle_files_hash(b->parts, b->part_count, b->spool, hex);
         json_object_set_new(o, "files_hash", json_string(hex));
     }
     return o;

@@ -40,9 +40,10 @@ void bundle_check_clear(struct bundle_check *c);
 must_use int bundle_verify_archive(const uint8_t *data, size_t len, const json_t *record,
                                    struct bundle_check *ret_check, struct err *err);
 
-/* SHA-512 of the contents in byte order of their names, 128 digits and a NUL. */
+/* SHA-512 of the contents in byte order of their names, 128 digits and a NUL. Parts may stand in
+ * `sp`; NULL = they do not. */
 enum { FILES_HASH_SIZE = 129 };
-void bundle_files_hash(const struct bundle_part *parts, size_t count,
+void bundle_files_hash(const struct bundle_part *parts, size_t count, const struct spool *sp,
                        char ret_hex[FILES_HASH_SIZE]);
 
 #endif

@@ -259,13 +259,16 @@ static int found(const struct pattern *p, const char *where, size_t at, struct e
     return -ERR_FAILURE;
 }
 
-int scan_bytes(const struct scan *s, const uint8_t *data, size_t len, const char *where,
-               struct err *err)
+int scan_bytes(const struct scan *s, const struct spool *sp, const uint8_t *data, size_t len,
+               const char *where, struct err *err)
 {
-    for (size_t at = 0; at + PREFIX <= len; at++) {
-        for (uint32_t i = s->first[bucket(data + at)]; i; i = s->list[i - 1].next)
-            if (matches(&s->list[i - 1], data, len, at))
-                return found(&s->list[i - 1], where, at, err);
+    for (size_t from = 0, n; from < len; from += n) {
+        n = spool_slice(len - from);
+        for (size_t at = from; at < from + n && at + PREFIX <= len; at++)
+            for (uint32_t i = s->first[bucket(data + at)]; i; i = s->list[i - 1].next)
+                if (matches(&s->list[i - 1], data, len, at))
+                    return found(&s->list[i - 1], where, at, err);
+        spool_forget(sp, data + from, n);
     }
     return 0;
 }

@@ -17,8 +17,8 @@ struct scan *scan_new(const struct bundle_secret *secrets, size_t count);
 void scan_free(struct scan *s);
 void scan_free_p(struct scan **s);
 /* -ERR_FAILURE names the secret (never its value), its form, `where` and the offset of the first
- * that is found. */
-must_use int scan_bytes(const struct scan *s, const uint8_t *data, size_t len, const char *where,
-                        struct err *err);
+ * that is found. `data` may be of the spool `sp`; NULL = it is not. */
+must_use int scan_bytes(const struct scan *s, const struct spool *sp, const uint8_t *data,
+                        size_t len, const char *where, struct err *err);
 
 #endif

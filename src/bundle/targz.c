@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tar.gz in memory, by libarchive. Nothing of this machine gets into it: no owner, no times. */
+/* tar.gz, by libarchive. Nothing of this machine gets into it: no owner, no times. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdlib.h>
@@ -13,11 +13,19 @@ static void archive_write_p(struct archive **a) { archive_write_free(*a); }
 static void archive_read_p(struct archive **a) { archive_read_free(*a); }
 static void entry_p(struct archive_entry **e) { archive_entry_free(*e); }
 
-static la_ssize_t on_write(struct archive *a, void *out, const void *data, size_t len)
+struct sink {
+    struct gzip *gzip;
+    struct err *err;
+    int r;                      /* what went wrong, already in err */
+};
+
+static la_ssize_t on_write(struct archive *a, void *env, const void *data, size_t len)
 {
-    if (buf_add(out, data, len))
+    struct sink *to = env;
+    to->r = gzip_add(to->gzip, data, len, to->err);
+    if (to->r == 0)
         return (la_ssize_t)len;
-    archive_set_error(a, 0, "it is too large");
+    archive_set_error(a, 0, "it cannot be written");
     return -1;
 }
 
@@ -27,7 +35,19 @@ static int failed(struct archive *a, const char *what, struct err *err)
     return err_set(err, ERR_FAILURE, "%s: %s", what, why ? why : "no reason is given");
 }
 
-static int write_entry(struct archive *a, const struct bundle_part *p, struct err *err)
+static bool write_data(struct archive *a, const struct spool *sp, const struct bundle_part *p)
+{
+    for (size_t at = 0, n; at < p->len; at += n) {
+        n = spool_slice(p->len - at);
+        if (archive_write_data(a, p->data + at, n) != (la_ssize_t)n)
+            return false;
+        spool_forget(sp, p->data + at, n);
+    }
+    return true;
+}
+
+static int write_entry(struct archive *a, const struct spool *sp, const struct bundle_part *p,
+                       struct err *err)
 {
     cleanup(entry_p) struct archive_entry *e = archive_entry_new();
     archive_entry_set_pathname(e, p->name);
@@ -35,28 +55,22 @@ static int write_entry(struct archive *a, const struct bundle_part *p, struct er
     archive_entry_set_perm(e, 0644);
     archive_entry_set_size(e, (la_int64_t)p->len);
     archive_entry_set_mtime(e, 0, 0);
-    if (archive_write_header(a, e) != ARCHIVE_OK)
-        return failed(a, p->name, err);
-    if (p->len && archive_write_data(a, p->data, p->len) != (la_ssize_t)p->len)
+    if (archive_write_header(a, e) != ARCHIVE_OK || !write_data(a, sp, p))
         return failed(a, p->name, err);
     return 0;
 }
 
-static int tar_write(const struct bundle_part *parts, size_t count, struct buf *out,
-                     struct err *err)
+static int tar_write(const struct bundle_part *parts, size_t count, const struct spool *sp,
+                     struct sink *to, struct err *err)
 {
     cleanup(archive_write_p) struct archive *a = archive_write_new();
-    size_t guess = 10240;
-    for (size_t i = 0; i < count; i++)
-        guess += parts[i].len + 1024;
-    buf_reserve(out, guess); /* so that it need not grow and be copied */
     /* pax, which is ustar unless a name is too long for that */
     if (archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(a, 0) != ARCHIVE_OK ||
-        archive_write_open2(a, out, NULL, on_write, NULL, NULL) != ARCHIVE_OK)
+        archive_write_open2(a, to, NULL, on_write, NULL, NULL) != ARCHIVE_OK)
         return failed(a, "the package cannot be written", err);
     for (size_t i = 0; i < count; i++) {
-        int r = write_entry(a, &parts[i], err);
+        int r = write_entry(a, sp, &parts[i], err);
         if (r < 0)
             return r;
     }
@@ -65,17 +79,27 @@ static int tar_write(const struct bundle_part *parts, size_t count, struct buf *
     return 0;
 }
 
-int targz_write(const struct bundle_part *parts, size_t count, struct buf *out, struct err *err)
+int targz_write(const struct bundle_part *parts, size_t count, struct spool *sp,
+                uint8_t **ret_data, size_t *ret_len, struct err *err)
 {
     /* as small as the provider's CLI makes it, in as little time */
     enum { LEVEL = 4 };
-    cleanup(buf_clear) struct buf tar = BUF_INIT(out->max);
-    int r = tar_write(parts, count, &tar, err);
+    cleanup(spool_cancel) struct spool_piece piece = {0};
+    struct err why = {0};
+    int r = spool_begin(sp, archive_about(parts, count), &piece, err);
     if (r < 0)
         return r;
-    if (!gzip_bytes((const uint8_t *)buf_str(&tar), tar.len, LEVEL, out))
-        return err_set(err, ERR_FAILURE, "the package is too large");
-    return 0;
+    cleanup(gzip_free_p) struct gzip *gzip = gzip_new(LEVEL, &piece);
+    struct sink to = {.gzip = gzip, .err = &why};
+    r = tar_write(parts, count, sp, &to, err);
+    if (to.r < 0) { /* libarchive has no words for it */
+        if (err)
+            *err = why;
+        return to.r;
+    }
+    if (r == 0)
+        r = gzip_end(gzip, err);
+    return r < 0 ? r : spool_end(&piece, ret_data, ret_len, err);
 }
 
 /* --- reading: whatever is in the file --- */

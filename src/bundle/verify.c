@@ -135,7 +135,7 @@ static int check_files_hash(const struct archive_files *files, const json_t *rec
                             struct err *err)
 {
     char hex[FILES_HASH_SIZE];
-    bundle_files_hash(files->list, files->count, hex);
+    bundle_files_hash(files->list, files->count, NULL, hex);
     if (strcmp(hex, text_of(json_object_get(record, "package"), "files_hash")) != 0)
         return err_set(err, ERR_FAILURE, "its files_hash is not the record's but %s", hex);
     return 0;

@@ -58,29 +58,42 @@ static int make_dirs(const char *root, const char *name, struct err *err)
     return 0;
 }
 
-static int write_new(const char *path, const void *data, size_t len, struct err *err)
+static bool write_all(int fd, const struct spool *sp, const uint8_t *data, size_t len)
+{
+    for (size_t at = 0, n; at < len; at += n) {
+        n = spool_slice(len - at);
+        if (!file_write_all(fd, data + at, n))
+            return false;
+        spool_forget(sp, data + at, n);
+    }
+    return true;
+}
+
+static int write_new(const char *path, const struct spool *sp, const void *data, size_t len,
+                     struct err *err)
 {
     cleanup(close_p) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-    if (fd < 0 || fchmod(fd, FILE_MODE) < 0 || !file_write_all(fd, data, len) || fsync(fd) < 0)
+    if (fd < 0 || fchmod(fd, FILE_MODE) < 0 || !write_all(fd, sp, data, len) || fsync(fd) < 0)
         return fail(path, err);
     return 0;
 }
 
-static int write_part(const char *root, const struct bundle_part *p, struct err *err)
+static int write_part(const struct bundle *b, const char *root, const struct bundle_part *p,
+                      struct err *err)
 {
     cleanup(free_p) char *path = xasprintf("%s/%s", root, p->name);
     int r = make_dirs(root, p->name, err);
-    return r < 0 ? r : write_new(path, p->data, p->len, err);
+    return r < 0 ? r : write_new(path, b->spool, p->data, p->len, err);
 }
 
 static int write_parts(const struct bundle *b, const char *root, struct err *err)
 {
     int r = 0;
     for (size_t i = 0; i < b->part_count && r == 0; i++)
-        r = write_part(root, &b->parts[i], err);
+        r = write_part(b, root, &b->parts[i], err);
     if (r == 0 && b->metadata) {
         cleanup(free_p) char *path = xasprintf("%s/metadata.json", root);
-        r = write_new(path, b->metadata, strlen(b->metadata), err);
+        r = write_new(path, NULL, b->metadata, strlen(b->metadata), err);
     }
     return r;
 }
@@ -169,7 +182,16 @@ static int write_file(const struct bundle *b, const char *path, struct err *err)
         err_hint(err, "name the file: --out %s/%s", path, b->file);
         return -ERR_IO;
     }
-    return file_write(path, b->package.data, b->package.len, FILE_MODE, err);
+    cleanup(free_p) char *made = xasprintf("%s.XXXXXX", path);
+    cleanup(close_p) int fd = mkostemp(made, O_CLOEXEC);
+    if (fd < 0)
+        return fail(path, err);
+    if (write_all(fd, b->spool, b->package.data, b->package.len) && fchmod(fd, FILE_MODE) == 0 &&
+        fsync(fd) == 0 && rename(made, path) == 0)
+        return 0;
+    int r = fail(path, err);
+    unlink(made);
+    return r;
 }
 
 int bundle_write(const struct bundle *b, const char *path, struct err *err)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <openssl/evp.h>
+#include "base/hex.h"
 #include "base/mem.h"
 
 struct hash {
@@ -18,12 +19,17 @@ static void need(bool ok)
         abort();
 }
 
-struct hash *hash_new(void)
+static struct hash *new_of(const EVP_MD *kind)
 {
     struct hash *h = xnew(struct hash);
     h->ctx = EVP_MD_CTX_new();
-    need(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1);
+    need(h->ctx && EVP_DigestInit_ex(h->ctx, kind, NULL) == 1);
     return h;
+}
+
+struct hash *hash_new(void)
+{
+    return new_of(EVP_sha256());
 }
 
 void hash_add(struct hash *h, const void *data, size_t len)
@@ -32,10 +38,15 @@ void hash_add(struct hash *h, const void *data, size_t len)
         need(EVP_DigestUpdate(h->ctx, data, len) == 1);
 }
 
-void hash_final(struct hash *h, uint8_t ret_digest[HASH_SIZE])
+static void final(struct hash *h, uint8_t *ret_digest, unsigned int size)
 {
     unsigned int len = 0;
-    need(EVP_DigestFinal_ex(h->ctx, ret_digest, &len) == 1 && len == HASH_SIZE);
+    need(EVP_DigestFinal_ex(h->ctx, ret_digest, &len) == 1 && len == size);
+}
+
+void hash_final(struct hash *h, uint8_t ret_digest[HASH_SIZE])
+{
+    final(h, ret_digest, HASH_SIZE);
 }
 
 void hash_free(struct hash *h)
@@ -59,18 +70,34 @@ void hash_bytes(const void *data, size_t len, uint8_t ret_digest[HASH_SIZE])
     hash_free(h);
 }
 
-void hash_hex(const uint8_t digest[HASH_SIZE], char ret_hex[HASH_HEX_SIZE])
+static void add_spooled(struct hash *h, const struct spool *sp, const uint8_t *data, size_t len)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < HASH_SIZE; i++) {
-        ret_hex[2 * i] = digits[digest[i] >> 4];
-        ret_hex[2 * i + 1] = digits[digest[i] & 15];
+    for (size_t at = 0, n; at < len; at += n) {
+        n = spool_slice(len - at);
+        hash_add(h, data + at, n);
+        spool_forget(sp, data + at, n);
     }
-    ret_hex[2 * HASH_SIZE] = '\0';
 }
 
-void hash_sha1(const void *data, size_t len, uint8_t ret_digest[HASH_SHA1_SIZE])
+void hash_spooled(const struct spool *sp, const uint8_t *data, size_t len,
+                  uint8_t ret_digest[HASH_SIZE])
 {
-    if (EVP_Digest(data, len, ret_digest, NULL, EVP_sha1(), NULL) != 1)
-        abort();
+    struct hash *h = hash_new();
+    add_spooled(h, sp, data, len);
+    hash_final(h, ret_digest);
+    hash_free(h);
+}
+
+void hash_sha1(const struct spool *sp, const void *data, size_t len,
+               uint8_t ret_digest[HASH_SHA1_SIZE])
+{
+    struct hash *h = new_of(EVP_sha1());
+    add_spooled(h, sp, data, len);
+    final(h, ret_digest, HASH_SHA1_SIZE);
+    hash_free(h);
+}
+
+void hash_hex(const uint8_t digest[HASH_SIZE], char ret_hex[HASH_HEX_SIZE])
+{
+    hex_encode(digest, HASH_SIZE, ret_hex);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/hex.h"
 #include "base/mem.h"
 
 enum { DIGEST = 64 };
@@ -40,8 +41,7 @@ void sha512_hex(struct sha512 *h, char ret_hex[SHA512_HEX_SIZE])
     uint8_t digest[DIGEST];
     unsigned int len = 0;
     need(EVP_DigestFinal_ex(h->ctx, digest, &len) == 1 && len == DIGEST);
-    for (size_t i = 0; i < DIGEST; i++)
-        snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+    hex_encode(digest, DIGEST, ret_hex);
     EVP_MD_CTX_free(h->ctx);
     free(h);
 }

@@ -34,6 +34,7 @@ struct api_body {
     uint64_t size;
     size_t at;                      /* the next byte to read: piece ... */
     size_t offset;                  /* ... and within it */
+    const struct spool *spool;      /* is told what of the pieces was read; may be NULL */
 };
 
 struct api_body *api_body_new(const char *content_type)
@@ -98,6 +99,11 @@ void api_body_add_base64(struct api_body *b, const void *data, size_t len)
                                 .raw = len});
 }
 
+void api_body_spool(struct api_body *b, const struct spool *sp)
+{
+    b->spool = sp;
+}
+
 int api_body_add_file(struct api_body *b, const char *path, struct err *err)
 {
     cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -129,7 +135,8 @@ void api_body_rewind(struct api_body *b)
 }
 
 /* Some groups of four, beginning with the one that the offset is in. */
-static long read_base64(const struct piece *p, size_t offset, void *to, size_t cap)
+static long read_base64(const struct spool *sp, const struct piece *p, size_t offset, void *to,
+                        size_t cap)
 {
     enum { GROUPS = 4096 };
     size_t from = offset / 4 * 3, skip = offset % 4, left = p->raw - from;
@@ -137,16 +144,19 @@ static long read_base64(const struct piece *p, size_t offset, void *to, size_t c
     cleanup(free_p) char *text = base64_encode(p->data + from, take);
     size_t n = strlen(text) - skip < cap ? strlen(text) - skip : cap;
     memcpy(to, text + skip, n);
+    spool_forget(sp, p->data + from, take);
     return (long)n;
 }
 
-static long read_piece(const struct piece *p, size_t offset, void *to, size_t cap)
+static long read_piece(const struct spool *sp, const struct piece *p, size_t offset, void *to,
+                       size_t cap)
 {
     if (p->base64)
-        return read_base64(p, offset, to, cap);
+        return read_base64(sp, p, offset, to, cap);
     size_t n = p->len - offset < cap ? p->len - offset : cap;
     if (p->data) {
         memcpy(to, p->data + offset, n);
+        spool_forget(sp, p->data + offset, n);
         return (long)n;
     }
     ssize_t r;
@@ -163,7 +173,7 @@ long api_body_read(struct api_body *b, void *to, size_t cap)
     size_t got = 0;
     while (got < cap && b->at < b->count) {
         const struct piece *p = &b->pieces[b->at];
-        long n = read_piece(p, b->offset, (char *)to + got, cap - got);
+        long n = read_piece(b->spool, p, b->offset, (char *)to + got, cap - got);
         if (n < 0)
             return -1;
         got += (size_t)n;

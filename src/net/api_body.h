@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "base/spool.h"
 
 struct api_body;
 
@@ -21,6 +22,9 @@ void api_body_add(struct api_body *b, const void *data, size_t len);
 void api_body_add_borrowed(struct api_body *b, const void *data, size_t len);
 /* The same, in base64: as text within JSON. It is encoded while it goes out. */
 void api_body_add_base64(struct api_body *b, const void *data, size_t len);
+/* Borrowed data may be of this spool, whose memory is then given back while it goes out. NULL = it
+ * is not. */
+void api_body_spool(struct api_body *b, const struct spool *sp);
 /* The whole file, as it is now: -ERR_IO if it cannot be read or is no regular file. It is opened
  * here; one that shrinks meanwhile fails the call. */
 must_use int api_body_add_file(struct api_body *b, const char *path, struct err *err);

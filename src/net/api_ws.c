@@ -114,7 +114,7 @@ static int check_head(struct api_ws *ws, const struct buf *head, const char *key
 {
     cleanup(free_p) char *seed = xasprintf("%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
     uint8_t digest[HASH_SHA1_SIZE];
-    hash_sha1(seed, strlen(seed), digest);
+    hash_sha1(NULL, seed, strlen(seed), digest);
     cleanup(free_p) char *wanted = base64_encode(digest, sizeof digest);
     cleanup(free_p) char *accept = field(head, "sec-websocket-accept");
     cleanup(free_p) char *chosen = field(head, "sec-websocket-protocol");

@@ -134,7 +134,7 @@ const char *aws_lambda_find(const json_t *versions, const char *release, const c
 char *aws_lambda_digest(const struct bundle *b)
 {
     uint8_t digest[HASH_SIZE];
-    hash_bytes(b->package.data, b->package.len, digest);
+    hash_spooled(b->spool, b->package.data, b->package.len, digest);
     return base64_encode(digest, sizeof digest);
 }
 
@@ -167,6 +167,7 @@ static struct api_body *code_body(json_t *fields, bool nested, const struct bund
     api_body_add(body, head, strlen(head));
     api_body_add(body, open, strlen(open));
     api_body_add_base64(body, b->package.data, b->package.len);
+    api_body_spool(body, b->spool);
     api_body_add(body, close, strlen(close));
     return body;
 }

@@ -134,6 +134,7 @@ static int make_body(struct cf *c, const struct shipment *s, struct api_body **r
         api_body_add_borrowed(body, p->data, p->len);
     }
     api_body_end_parts(body);
+    api_body_spool(body, s->bundle->spool);
     *ret = body;
     return 0;
 }

@@ -150,6 +150,7 @@ struct fs_content {
     const char *comment;
     const void *package;            /* tar.gz */
     size_t package_len;
+    const struct spool *spool;      /* the package is there */
     const char *package_name, *files_hash;
     char **domains;
     size_t domain_count;

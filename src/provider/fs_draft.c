@@ -258,6 +258,7 @@ static struct fs_call start_upload(const struct change *c, const struct fs_conte
     struct api_body *body = api_body_parts(content->comment);
     api_body_part(body, "package", content->package_name, "application/octet-stream");
     api_body_add_borrowed(body, content->package, content->package_len);
+    api_body_spool(body, content->spool);
     api_body_end_parts(body);
     struct fs_call call = {.method = "PUT", .path = path_of(c, "/package")};
     struct api_request request = {.method = "PUT", .path = call.path, .body = body,

@@ -52,7 +52,7 @@ static void plan_service(struct fs *f, struct steps *steps)
 
 static const char *files_hash(const struct bundle *b, char to[FILES_HASH_SIZE])
 {
-    bundle_files_hash(b->parts, b->part_count, to);
+    bundle_files_hash(b->parts, b->part_count, b->spool, to);
     return to;
 }
 
@@ -89,6 +89,7 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
     cleanup(json_decref_p) json_t *backends = NULL;
     struct fs_content content = {.comment = comment, .package = ship->bundle->package.data,
                                  .package_len = ship->bundle->package.len,
+                                 .spool = ship->bundle->spool,
                                  .package_name = ship->bundle->file,
                                  .files_hash = files_hash(ship->bundle, hash), .links = &f->links,
                                  .prune = fs_is_ours(s)};

@@ -191,7 +191,7 @@ static struct bundle_part part(const char *name, const void *data, size_t len)
     return (struct bundle_part){.name = (char *)name, .data = (uint8_t *)data, .len = len};
 }
 
-static int make_package(const struct embed_file *wasm, struct buf *to,
+static int make_package(const struct embed_file *wasm, struct spool *sp, struct fs_content *to,
                         char files_hash[FILES_HASH_SIZE], struct err *err)
 {
     static const char toml[] = "manifest_version = 3\nname = \"edgectl-router\"\n"
@@ -200,16 +200,22 @@ static int make_package(const struct embed_file *wasm, struct buf *to,
         part("edgectl-router/bin/main.wasm", wasm->data, wasm->len),
         part("edgectl-router/fastly.toml", toml, sizeof toml - 1),
     };
-    bundle_files_hash(parts, ARRAY_LEN(parts), files_hash);
-    return targz_write(parts, ARRAY_LEN(parts), to, err);
+    uint8_t *data;
+    bundle_files_hash(parts, ARRAY_LEN(parts), NULL, files_hash);
+    int r = targz_write(parts, ARRAY_LEN(parts), sp, &data, &to->package_len, err);
+    if (r == 0)
+        to->package = data;
+    return r;
 }
 
 static int fill_router(struct fs *f, char *store_id, struct err *err)
 {
     const struct embed_file *wasm = router_wasm(err);
     char hash[FILES_HASH_SIZE];
-    cleanup(buf_clear) struct buf package = BUF_INIT(PACKAGE_MAX);
-    int r = wasm ? make_package(wasm, &package, hash, err) : -ERR_FAILURE;
+    cleanup(spool_free_p) struct spool *spool = spool_new(NULL, PACKAGE_MAX);
+    struct fs_content content = {.package_name = "edgectl-router.tar.gz", .files_hash = hash,
+                                 .prune = true, .spool = spool};
+    int r = wasm ? make_package(wasm, spool, &content, hash, err) : -ERR_FAILURE;
     if (r < 0)
         return r;
     cleanup(free_p) char *comment = router_comment(f, wasm);
@@ -219,15 +225,15 @@ static int fill_router(struct fs *f, char *store_id, struct err *err)
     cleanup(free_p) char *own = mt->domain_count ? NULL : fs_own_domain(&f->front);
     struct fs_link link = {.name = "edgectl", .id = store_id, .kind = STORE_CONFIG};
     struct fs_links links = {&link, 1};
-    struct fs_content content = {.comment = comment, .package = package.data,
-                                 .package_len = package.len,
-                                 .package_name = "edgectl-router.tar.gz", .files_hash = hash,
-                                 .backends = backends, .links = &links, .prune = true};
+    content.comment = comment;
+    content.backends = backends;
+    content.links = &links;
     content.domains = own ? &own : mt->domains;
     content.domain_count = own ? 1 : mt->domain_count;
     int number = 0;
     r = fs_draft(f, &f->front, &content, &number, err);
     r = r < 0 ? r : fs_check_end(f, NULL, err);
+    spool_drop(spool, (void *)content.package);
     cleanup(free_p) char *id = fs_version_id(&f->front, number);
     return r < 0 ? r : fact_set(&f->t, "complete", id, comment, err);
 }

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hex.h"
 #include "base/mem.h"
-#include "crypto/sha1.h"
+#include "crypto/hash.h"
 #include "provider/vc.h"
 
 #define META "edgectlRelease"
@@ -88,8 +89,10 @@ static json_t *file_list(const struct bundle *b)
 {
     json_t *files = json_array();
     for (size_t i = 0; i < b->part_count; i++) {
-        char hex[SHA1_HEX_SIZE];
-        sha1_hex(b->parts[i].data, b->parts[i].len, hex);
+        uint8_t digest[HASH_SHA1_SIZE];
+        char hex[2 * HASH_SHA1_SIZE + 1];
+        hash_sha1(b->spool, b->parts[i].data, b->parts[i].len, digest);
+        hex_encode(digest, sizeof digest, hex);
         cleanup(free_p) char *name = xasprintf(".vercel/output/%s", b->parts[i].name);
         json_array_append_new(files, json_pack("{s:s, s:s, s:I, s:i}", "file", name, "sha", hex,
                                                "size", (json_int_t)b->parts[i].len, "mode",
@@ -127,6 +130,7 @@ static struct upload upload_start(struct vc *v, const struct bundle_part *part, 
     headers_add_str(&headers, "x-now-size", size);
     struct api_body *body = api_body_new("application/octet-stream");
     api_body_add_borrowed(body, part->data, part->len);
+    api_body_spool(body, v->t.shipment->bundle->spool);
     /* Named by its content: sending it twice does no harm. */
     struct api_request request = {.method = "POST", .path = u.path, .headers = &headers,
                                   .body = body, .repeatable = true};

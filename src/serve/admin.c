@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/uri.h"
 #include "crypto/hash.h"
@@ -327,7 +328,7 @@ static int make_token(struct admin *a, struct err *err)
     struct stat st;
     if (stat(path, &st) == 0 && (st.st_mode & 0777) == 0600 && st.st_uid == getuid() &&
         file_read(path, HASH_HEX_SIZE, &a->token, &len, NULL) == 0) {
-        if (len == HASH_HEX_SIZE - 1 && strspn(a->token, "0123456789abcdef") == len)
+        if (hex_is(a->token, HASH_HEX_SIZE - 1))
             return 0;
         free(TAKE(a->token));
     }

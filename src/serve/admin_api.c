@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/version.h"
 #include "crypto/hash.h"
@@ -87,7 +88,7 @@ static int on_blob(struct admin_call *c, struct err *err)
     int r = shelf_blob_dir(c->admin->o.shelf, c->parts[1], &dir, err);
     if (r < 0)
         return r;
-    if (strlen(want) != HASH_HEX_SIZE - 1 || strspn(want, "0123456789abcdef") != strlen(want))
+    if (!hex_is(want, HASH_HEX_SIZE - 1))
         return err_set(err, ERR_USAGE, "'%.80s' is no SHA-256", want);
     cleanup(free_p) char *path = xasprintf("%s/%s", dir, want);
     if (admin_is(c, "GET"))

@@ -11,7 +11,9 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "serve/shelf_internal.h"
 #include "world/secrets.h"
 
@@ -166,11 +168,6 @@ static bool path_good(const char *path)
     return true;
 }
 
-static bool digest_good(const char *digest)
-{
-    return digest && strlen(digest) == 64 && strspn(digest, "0123456789abcdef") == 64;
-}
-
 static int place_files(const char *app_dir, const json_t *files, const char *dir, struct err *err)
 {
     size_t i;
@@ -178,7 +175,7 @@ static int place_files(const char *app_dir, const json_t *files, const char *dir
     json_array_foreach((json_t *)files, i, file) {
         const char *path = json_string_value(json_object_get(file, "path"));
         const char *digest = json_string_value(json_object_get(file, "sha256"));
-        if (!path || !path_good(path) || !digest_good(digest))
+        if (!path || !path_good(path) || !hex_is(digest, HASH_HEX_SIZE - 1))
             return err_set(err, ERR_USAGE, "file '%.100s' has no good path or digest",
                            path ? path : "");
         cleanup(free_p) char *from = xasprintf("%s/blobs/%s", app_dir, digest);

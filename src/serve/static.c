@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/hex.h"
 #include "base/media.h"
 #include "base/mem.h"
 #include "serve/http1_response.h"
@@ -19,14 +20,6 @@
 enum { PIECE = 64 << 10, MAX_PATH = 4096, MAX_NUMBER = 18 };
 
 /* --- from the URI to a file --- */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* The decoded path of an absolute URI. False if it cannot name a file: an encoded slash or NUL, a
  * broken escape, too long. */

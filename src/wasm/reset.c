@@ -251,6 +251,9 @@ uint8_t *reset_module(const uint8_t *bytes, size_t len, size_t *ret_len, const c
     cleanup(module_info_clear) struct module_info info = {0};
     cleanup(buf_clear) struct buf more = BUF_INIT(SIZE_MAX);
     struct err err;
+    *ret_why_not = "it is large";
+    if (len > RESET_BYTES_MAX)
+        return NULL;
     if (module_info_read(bytes, len, &info, &err) < 0) {
         *ret_why_not = "it cannot be read";
         return NULL;

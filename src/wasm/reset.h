@@ -17,6 +17,8 @@
 
 /* 10 MiB: a JavaScript SDK's app has less. A host has no room to keep larger ones in waiting. */
 enum { RESET_PAGES_MAX = 160 };
+/* 32 MiB: what is more than that in the file itself is no code, and would be copied. */
+enum { RESET_BYTES_MAX = 32 << 20 };
 
 /* The bytes of such a module, owned by the caller, and *ret_len; or NULL if it cannot be made, and
  * *ret_why_not (static text) says why. `bytes` is a core module that the engine takes. */

@@ -5,9 +5,14 @@
 
 static int read_one(struct inputs *in, const char *path, struct err *err)
 {
-    cleanup(free_p) uint8_t *data = NULL;
+    struct spool *sp = spool_new(NULL, 1 << 20);
+    uint8_t *data = NULL;
     size_t len;
-    return input_read(in, path, &data, &len, err);
+    in->spool = sp;
+    int r = input_read(in, path, &data, &len, err);
+    spool_drop(sp, data);
+    spool_free(sp);
+    return r;
 }
 
 /* Whatever is done to it after it was read: the bundle would hold a mixture. */

@@ -40,7 +40,7 @@ static void finds(const struct world *w, const void *data, size_t len, const cha
     char want[200];
     snprintf(want, sizeof want, "the secret 'api-key' of store 'vault' stands in f.js at byte %zu, %s",
              at, form);
-    if (scan_bytes(w->scan, data, len, "f.js", &err) != -ERR_FAILURE)
+    if (scan_bytes(w->scan, NULL, data, len, "f.js", &err) != -ERR_FAILURE)
         fail_msg("not found: %s at %zu", form, at);
     assert_string_equal(err.msg, want);
     assert_null(strstr(err.msg, value));
@@ -70,7 +70,7 @@ static void base64_at_every_place(void **state)
             for (char *p = text; url && *p; p++)
                 *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
             struct err err = {0};
-            assert_int_equal(scan_bytes(w->scan, (uint8_t *)text, strlen(text), "f", &err),
+            assert_int_equal(scan_bytes(w->scan, NULL, (uint8_t *)text, strlen(text), "f", &err),
                              -ERR_FAILURE);
             assert_non_null(strstr(err.msg, "as base64"));
         }
@@ -103,9 +103,9 @@ static void nothing_is_found_in_other_text(void **state)
     static const char text[] = "p?a>s~w/o r+d&2 and a password, AKIA, ghp_short, sk_live_, "
                                "-----BEGIN PRIVATE KEY----- is how a key begins";
     struct err err;
-    assert_int_equal(scan_bytes(w->scan, (const uint8_t *)text, sizeof text - 1, "f", &err), 0);
-    assert_int_equal(scan_bytes(w->scan, NULL, 0, "f", &err), 0);
-    assert_int_equal(scan_bytes(w->scan, (const uint8_t *)"abc", 3, "f", &err), 0);
+    assert_int_equal(scan_bytes(w->scan, NULL, (const uint8_t *)text, sizeof text - 1, "f", &err), 0);
+    assert_int_equal(scan_bytes(w->scan, NULL, NULL, 0, "f", &err), 0);
+    assert_int_equal(scan_bytes(w->scan, NULL, (const uint8_t *)"abc", 3, "f", &err), 0);
 }
 
 /* The parts are joined here, so that nobody's scanner stumbles over this file. */
@@ -133,7 +133,7 @@ static void tokens_by_their_looks(void **state)
         char text[300];
         struct err err = {0};
         int len = snprintf(text, sizeof text, "a %s%s;", cases[i].start, cases[i].rest);
-        int r = scan_bytes(w->scan, (uint8_t *)text, (size_t)len, "f", &err);
+        int r = scan_bytes(w->scan, NULL, (uint8_t *)text, (size_t)len, "f", &err);
         if (r != (cases[i].what ? -ERR_FAILURE : 0))
             fail_msg("%s: %d %s", text, r, err.msg);
         if (cases[i].what)
@@ -148,7 +148,7 @@ static void a_short_value_is_not_looked_for(void **state)
     struct bundle_secret list = {.store = "secrets", .key = "k", .value = s};
     struct err err;
     cleanup(scan_free_p) struct scan *scan = scan_new(&list, 1);
-    assert_int_equal(scan_bytes(scan, (const uint8_t *)"xabcdefgx", 9, "f", &err), 0);
+    assert_int_equal(scan_bytes(scan, NULL, (const uint8_t *)"xabcdefgx", 9, "f", &err), 0);
     secret_unref(s);
 }
 
@@ -159,7 +159,7 @@ static void a_newline_at_the_end_of_a_file_is_not_the_value(void **state)
     struct bundle_secret list = {.store = "secrets", .key = "k", .value = s};
     struct err err;
     cleanup(scan_free_p) struct scan *scan = scan_new(&list, 1);
-    assert_int_equal(scan_bytes(scan, (const uint8_t *)"xabcdefghijx", 12, "f", &err),
+    assert_int_equal(scan_bytes(scan, NULL, (const uint8_t *)"xabcdefghijx", 12, "f", &err),
                      -ERR_FAILURE);
     secret_unref(s);
 }

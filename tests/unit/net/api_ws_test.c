@@ -15,7 +15,7 @@ static bool accept_it(int fd, const char *also)
     const char *key = strcasestr(heard, "sec-websocket-key: ");
     cleanup(free_p) char *seed = xasprintf("%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key + 19);
     uint8_t digest[HASH_SHA1_SIZE];
-    hash_sha1(seed, strlen(seed), digest);
+    hash_sha1(NULL, seed, strlen(seed), digest);
     cleanup(free_p) char *accept = base64_encode(digest, sizeof digest);
     cleanup(free_p) char *head =
         xasprintf("%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
