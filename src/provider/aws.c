@@ -8,6 +8,7 @@
 #include "crypto/hash.h"
 #include "provider/aws_distribution.h"
 #include "provider/aws_target.h"
+#include "provider/kv_rest.h"
 
 enum { ROLE_NAME_MAX = 64, WAIT_FIRST_MS = 250, WAIT_MOST_MS = 20 * 1000, SLICE_MS = 100 };
 
@@ -45,6 +46,8 @@ static void on_close(struct target *target)
     struct aws_target *t = aws_of(target);
     for (int i = 0; i < AWS_SERVICES; i++)
         aws_service_close(t->services[i]);
+    kv_rest_close(t->kv);
+    free(t->kv_store);
     aws_creds_close(t->creds);
     aws_config_free(t->config);
     free(t->account);

@@ -4,7 +4,7 @@
  *
  *     nothing            config is a part of the release, in the zip; a KV store cannot be
  *     arn:aws:...        the CloudFront KeyValueStore with that ARN
- *     https://...        KV alone: a REST store of Upstash's kind
+ *     https://...        KV alone: a REST store of Upstash's kind, see kv_rest.h
  *     any other text     the CloudFront KeyValueStore of that name, which a deploy makes
  *
  * What the manifest has for a KeyValueStore is its first content: it is written by the deploy that
@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "provider/aws_target.h"
+#include "provider/kv_rest.h"
 
 static const char *section(enum store_kind kind)
 {
@@ -33,20 +34,31 @@ static int store_id(const struct aws_target *t, const struct store_ref *store, c
     *ret = manifest_remote_id(t->base.o.manifest->target, what, store->name, NULL);
     if (aws_kvs_id(*ret))
         return 0;
-    int r;
-    if (*ret)
-        r = err_set(err, ERR_USAGE, "'%s' is a store at %s", store->name, *ret);
-    else if (store->kind == STORE_KV)
-        r = err_set(err, ERR_USAGE, "Lambda@Edge has no KV store of its own: '%s' is elsewhere",
-                    store->name);
-    else
-        r = err_set(err, ERR_USAGE, "config '%s' is shipped with the release on AWS", store->name);
-    err_hint(err, store->kind == STORE_KV
-                      ? "use that store's own tools, or name a CloudFront KeyValueStore in "
-                        "targets.%s.%s.%s"
-                      : "change it in the manifest and deploy; or name a CloudFront KeyValueStore "
-                        "in targets.%s.%s.%s", t->base.o.name, what, store->name);
+    int r = store->kind == STORE_KV
+        ? err_set(err, ERR_USAGE, "Lambda@Edge has no KV store of its own for '%s'", store->name)
+        : err_set(err, ERR_USAGE, "config '%s' is shipped with the release on AWS", store->name);
+    err_hint(err, "%same a CloudFront KeyValueStore in targets.%s.%s.%s",
+             store->kind == STORE_KV ? "n" : "change it in the manifest and deploy; or n",
+             t->base.o.name, what, store->name);
     return r;
+}
+
+/* 1: the KV store is a REST store, and opened; 0: it is none. Commands ask about many keys of one
+ * store, one after the other. */
+static int open_rest(struct aws_target *t, const struct store_ref *store, struct err *err)
+{
+    const char *id = store->kind == STORE_KV
+        ? manifest_remote_id(t->base.o.manifest->target, "kv", store->name, NULL) : NULL;
+    if (!id || aws_kvs_id(id))
+        return 0;
+    if (t->kv && strcmp(t->kv_store, store->name) == 0)
+        return 1;
+    kv_rest_close(TAKE(t->kv));
+    free(TAKE(t->kv_store));
+    int r = kv_rest_open(&t->base, store->name, &t->kv, err);
+    if (r == 0)
+        t->kv_store = xstrdup(store->name);
+    return r < 0 ? r : 1;
 }
 
 static int store_arn(struct aws_target *t, const struct store_ref *store, char **ret,
@@ -66,20 +78,30 @@ static int store_arn(struct aws_target *t, const struct store_ref *store, char *
 int aws_list(struct target *target, struct store_ref store, const char *prefix, entry_fn *fn,
              void *env, struct err *err)
 {
+    struct aws_target *t = aws_of(target);
     cleanup(free_p) char *arn = NULL;
     if (store.kind == STORE_SECRET)
         return aws_secrets_list(target, store, prefix, fn, env, err);
-    int r = store_arn(aws_of(target), &store, &arn, err);
-    return r < 0 ? r : aws_kvs_list(aws_of(target), arn, prefix, fn, env, err);
+    int r = open_rest(t, &store, err);
+    if (r != 0)
+        return r < 0 ? r : kv_rest_list(t->kv, prefix, fn, env, err);
+    r = store_arn(t, &store, &arn, err);
+    return r < 0 ? r : aws_kvs_list(t, arn, prefix, fn, env, err);
 }
 
 int aws_get(struct target *target, struct store_ref store, const char *key, struct buf *value,
             struct entry *ret, struct err *err)
 {
+    struct aws_target *t = aws_of(target);
     cleanup(free_p) char *arn = NULL;
-    int r = store_arn(aws_of(target), &store, &arn, err);
+    if (store.kind == STORE_SECRET)
+        return err_set(err, ERR_USAGE, "AWS Systems Manager is not asked for secrets");
+    int r = open_rest(t, &store, err);
+    if (r != 0)
+        return r < 0 ? r : kv_rest_get(t->kv, key, value, ret, err);
+    r = store_arn(t, &store, &arn, err);
     if (r == 0)
-        r = aws_kvs_get(aws_of(target), arn, key, value, err);
+        r = aws_kvs_get(t, arn, key, value, err);
     if (r > 0)
         *ret = (struct entry){.key = xstrdup(key)};
     return r;
@@ -88,21 +110,29 @@ int aws_get(struct target *target, struct store_ref store, const char *key, stru
 int aws_put(struct target *target, struct store_ref store, const struct entry *entries,
             size_t count, struct err *err)
 {
+    struct aws_target *t = aws_of(target);
     cleanup(free_p) char *arn = NULL;
     if (store.kind == STORE_SECRET)
         return aws_secrets_put(target, store, entries, count, err);
-    int r = store_arn(aws_of(target), &store, &arn, err);
-    return r < 0 ? r : aws_kvs_put(aws_of(target), arn, entries, count, err);
+    int r = open_rest(t, &store, err);
+    if (r != 0)
+        return r < 0 ? r : kv_rest_put(t->kv, entries, count, err);
+    r = store_arn(t, &store, &arn, err);
+    return r < 0 ? r : aws_kvs_put(t, arn, entries, count, err);
 }
 
 int aws_remove(struct target *target, struct store_ref store, const char *const *keys,
                size_t count, struct err *err)
 {
+    struct aws_target *t = aws_of(target);
     cleanup(free_p) char *arn = NULL;
     if (store.kind == STORE_SECRET)
         return aws_secrets_remove(target, store, keys, count, err);
-    int r = store_arn(aws_of(target), &store, &arn, err);
-    return r < 0 ? r : aws_kvs_remove(aws_of(target), arn, keys, count, err);
+    int r = open_rest(t, &store, err);
+    if (r != 0)
+        return r < 0 ? r : kv_rest_remove(t->kv, keys, count, err);
+    r = store_arn(t, &store, &arn, err);
+    return r < 0 ? r : aws_kvs_remove(t, arn, keys, count, err);
 }
 
 /* --- what a release needs --- */
@@ -228,6 +258,8 @@ int aws_stores_plan(struct aws_target *t, const struct shipment *s, struct steps
         bool store = strcmp(b->kind, "kv") == 0 || strcmp(b->kind, "config") == 0;
         if (store && aws_kvs_id(b->remote))
             r = plan_store(t, b, ret, err);
+        else if (strcmp(b->kind, "kv") == 0)
+            r = kv_rest_plan_seed(&t->base, b->store, ret, err);
     }
     return r;
 }

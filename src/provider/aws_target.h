@@ -28,6 +28,8 @@ struct aws_target {
     const char *app;                /* name in the manifest */
     const char *function;           /* name of the function */
     char *role;                     /* name of the role that edgectl makes */
+    struct kv_rest *kv;             /* the REST store that was asked last, and its name */
+    char *kv_store;
 };
 
 static inline struct aws_target *aws_of(struct target *t)

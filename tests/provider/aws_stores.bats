@@ -5,6 +5,7 @@
 
 load ../lib
 load ship
+load kv
 
 setup() {
     scratch
@@ -18,6 +19,7 @@ setup() {
 
 teardown() {
     stop_fake
+    stop_kv
 }
 
 # manifest KV CONFIG
@@ -172,5 +174,30 @@ config = json.loads(out.pop("config"))
 assert out == wanted, out
 assert config == {"a b/c": "new", "p/2": "p/2", "p/3": "p/3", "é": "é", "user/1": "Ann"}, config
 EOF
+    no_violations
+}
+
+@test "KV in a REST store: a deploy fills it once and gives the function its token" {
+    unset "${!UPSTASH_@}" "${!KV_@}"
+    start_kv
+    export KV_SESSIONS_TOKEN=kv-token
+    manifest "$KV" shop-flags
+    to deploy
+    expect_status 0
+    expect_in "$(kv_fake state)" '"edgectl:KV_SESSIONS":["user/1"]'
+    expect_in "$(fake state)" '"/edgectl/shop/kv/sessions/token":{"Value":"kv-token","Type":"SecureString"}'
+    [[ $(fake state) != *keyvaluestore:PutKey* ]]
+    to kv put sessions 'a b' --value mine --metadata m
+    expect_status 0
+    to kv get sessions 'a b'
+    [ "$output" = mine ]
+    to deploy
+    expect_status 0
+    to kv list sessions
+    expect_in "$output" 'a b'
+    to kv delete sessions 'a b'
+    to kv get sessions 'a b'
+    expect_status 1
+    FAKE=$KV no_violations
     no_violations
 }
