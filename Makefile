@@ -73,6 +73,9 @@ $(BUILD)/edgectl: $(CMD_OBJ) $(BUILD)/libedge.a $(WASMTIME_PREFIX)/lib/libedgect
 $(BUILD)/libedge.a: $(OBJ)
 	$(say) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $(OBJ)
+	@# of two functions of one name the linker would take the first that it meets, and say nothing
+	@twice=$$(nm -g --defined-only $@ | awk '$$2 ~ /[TDBR]/ {print $$3}' | sort | uniq -d); \
+	[ -z "$$twice" ] || { echo "defined twice: $$twice"; rm -f $@; exit 1; }
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(say) CC $<

@@ -167,7 +167,7 @@ static int first_content(struct target *t, const char *what, struct entry **ret,
 {
     const char *store = strchr(what, ' ') + 1;
     if (*what == 'k')
-        return kv_seed_entries(t, kv_of(t, store), ret, ret_count, err);
+        return target_kv_seed_entries(t, kv_of(t, store), ret, ret_count, err);
     *ret = config_entries(t, store, ret_count);
     return 0;
 }

@@ -202,13 +202,13 @@ static int run_seed(struct target *t, struct step *step, struct err *err)
     int r = cf_namespace_find(f.c, step->data, &f.id, err);
     if (r <= 0)
         return r < 0 ? r : err_set(err, ERR_FAILURE, "KV store '%s' has gone", (char *)step->data);
-    return kv_seed(t, step->data, f.id, fill, &f, err);
+    return target_kv_seed(t, step->data, f.id, fill, &f, err);
 }
 
 /* A namespace with content is somebody's already; one that we began to fill is not. */
 static int needs_seed(struct cf *c, const char *store, const char *id, struct err *err)
 {
-    int known = kv_seed_known(&c->t, store, id);
+    int known = target_kv_seed_known(&c->t, store, id);
     if (known >= 0)
         return known;
     cleanup(free_p) char *keys = api_path("/storage/kv/namespaces/%s/keys?limit=10", id);

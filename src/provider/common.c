@@ -195,8 +195,8 @@ void entries_free(struct entry *entries, size_t count)
     free(entries);
 }
 
-int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
-                    struct entry **ret_entries, size_t *ret_count, struct err *err)
+int target_kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
+                           struct entry **ret_entries, size_t *ret_count, struct err *err)
 {
     struct manifest_kv_list list = {0};
     int r = manifest_kv_read(t->o.manifest, kv, &list, err);
@@ -222,15 +222,16 @@ int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
     return 0;
 }
 
-int kv_seed(struct target *t, const char *store, const char *id,
-            int (*put)(void *env, const struct entry *entries, size_t count, struct err *err),
-            void *env, struct err *err)
+int target_kv_seed(struct target *t, const char *store, const char *id,
+                   int (*put)(void *env, const struct entry *entries, size_t count,
+                              struct err *err),
+                   void *env, struct err *err)
 {
     struct entry *entries = NULL;
     size_t count = 0;
     int r = fact_set(t, "kv-seeding", store, id, err);
     if (r == 0)
-        r = kv_seed_entries(t, kv_of(t, store), &entries, &count, err);
+        r = target_kv_seed_entries(t, kv_of(t, store), &entries, &count, err);
     if (r == 0)
         r = put(env, entries, count, err);
     entries_free(entries, count);
@@ -245,7 +246,7 @@ static bool is_fact(const struct target *t, const char *kind, const char *store,
     return fact && strcmp(fact, id) == 0;
 }
 
-int kv_seed_known(const struct target *t, const char *store, const char *id)
+int target_kv_seed_known(const struct target *t, const char *store, const char *id)
 {
     if (is_fact(t, "kv-seeding", store, id))
         return 1;

@@ -56,17 +56,17 @@ must_use int make_once(struct api *api, int (*make)(void *env, struct err *err),
 /* The source of a KV store's first content; NULL when the manifest has none for it. */
 const struct manifest_kv *kv_of(const struct target *t, const char *store);
 /* That content as entries with keys, values and metadata. Free with entries_free. */
-must_use int kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
-                             struct entry **ret_entries, size_t *ret_count, struct err *err);
+must_use int target_kv_seed_entries(const struct target *t, const struct manifest_kv *kv,
+                                    struct entry **ret_entries, size_t *ret_count, struct err *err);
 void entries_free(struct entry *entries, size_t count);
 /* Put that content by `put`, and keep in the journal that it was begun, then that it is there.
  * `id`: the store at the provider; another one of that name is filled anew. */
-must_use int kv_seed(struct target *t, const char *store, const char *id,
-                     int (*put)(void *env, const struct entry *entries, size_t count,
-                                struct err *err),
-                     void *env, struct err *err);
+must_use int target_kv_seed(struct target *t, const char *store, const char *id,
+                            int (*put)(void *env, const struct entry *entries, size_t count,
+                                       struct err *err),
+                            void *env, struct err *err);
 /* 1: it was begun and not ended, 0: it is there, -1: the journal knows nothing of that store. */
-int kv_seed_known(const struct target *t, const char *store, const char *id);
+int target_kv_seed_known(const struct target *t, const char *store, const char *id);
 
 /* journal_fact and journal_set_fact with a key made of two; without a journal nothing is known. */
 const char *fact_get(const struct target *t, const char *kind, const char *name);

@@ -225,7 +225,7 @@ static int fill_kv(struct fs *f, const struct fs_link *link, struct err *err)
         return 0;
     struct entry *entries = NULL;
     size_t count = 0;
-    int r = kv_seed_entries(&f->t, kv, &entries, &count, err);
+    int r = target_kv_seed_entries(&f->t, kv, &entries, &count, err);
     r = r < 0 ? r : fs_kv_put(f, link->id, entries, count, err);
     entries_free(entries, count);
     return r;

@@ -389,7 +389,7 @@ static int run_seed(struct target *t, struct step *step, struct err *err)
 {
     cleanup(kv_rest_close_p) struct kv_rest *k = NULL;
     int r = kv_rest_open(t, step->data, &k, err);
-    return r < 0 ? r : kv_seed(t, step->data, k->url, put_entries, k, err);
+    return r < 0 ? r : target_kv_seed(t, step->data, k->url, put_entries, k, err);
 }
 
 static int is_empty(struct kv_rest *k, struct err *err)
@@ -415,7 +415,7 @@ int kv_rest_plan_seed(struct target *t, const char *store, struct steps *steps, 
         return 0;
     cleanup(free_p) char *binding = bundle_binding_name(t->o.manifest, "kv", store, NULL);
     const char *token, *url = binding ? kv_rest_url(&t->o, store, binding) : NULL;
-    int known = url ? kv_seed_known(t, store, url) : -1;
+    int known = url ? target_kv_seed_known(t, store, url) : -1;
     if (known == 0)
         return 0;
     if (!url || kv_rest_token(&t->o, binding, &token, NULL) < 0) {
