@@ -239,6 +239,8 @@ static struct fs_link *link_of_step(struct fs_links *l, const char *id)
     return NULL;
 }
 
+static const char about_to_make[] = "?";
+
 /* Makes and fills one store; the fact says that it is whole, as nothing at the provider does. */
 static int run_store(struct target *t, struct step *step, struct err *err)
 {
@@ -246,11 +248,10 @@ static int run_store(struct target *t, struct step *step, struct err *err)
     struct fs_link *link = link_of_step(&f->links, step->data);
     if (!link)
         return err_set(err, ERR_FAILURE, "the store %s is gone", (char *)step->data);
-    int r = 0;
-    if (!link->id)
+    /* Before it is made: nothing tells a KV store that was just made from one that was emptied. */
+    int r = fact_set(t, "filling", link->store, link->id ? link->id : about_to_make, err);
+    if (r == 0 && !link->id)
         r = fs_store_make(f, link->kind, link->store, &link->id, err);
-    if (r == 0)
-        r = fact_set(t, "filling", link->store, link->id, err);
     if (r == 0)
         r = link->kind == STORE_KV       ? fill_kv(f, link, err)
             : link->kind == STORE_CONFIG ? fill_config(f, t->shipment, link, err)
@@ -290,7 +291,7 @@ static int is_whole(struct fs *f, const struct shipment *s, const struct fs_link
 static int needs_filling(struct fs *f, const struct shipment *s, const struct fs_link *link,
                          struct err *err)
 {
-    if (!link->id || is_fact(f, "filling", link))
+    if (!link->id || fact_get(&f->t, "filling", link->store))
         return 1;
     bool foreign = link->binding->remote || strcmp(link->id, link->store) == 0;
     if (foreign || is_fact(f, "filled", link) || link->kind == STORE_KV)
