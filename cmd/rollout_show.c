@@ -162,7 +162,7 @@ void rollout_show_plan(struct cli *cli, const struct plan *p)
         out_printf(out, "  %d  %-12s %8s", i + 1, p->target[s->target].name,
                    session_percent(s->bp, percent));
         if (s->audience)
-            out_printf(out, "  by its header only");
+            out_printf(out, "  by its header or address only");
         if (s->soak_ms > 0)
             out_printf(out, "  for at least %s", format_duration(s->soak_ms, soak));
         if (s->judged)

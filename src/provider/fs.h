@@ -18,6 +18,8 @@
  *     fs_check.c    what overlapped         fs_stores.c   stores of a release
  *     fs_plan.c     what is missing
  *     fs_router.c   the router and its slots  fs_traffic.c  versions, splits, probes
+ *     fs_staging.c  the staging network     fs_leave.c    gc and destroy
+ *     fs_notes.c    notes of rollouts
  *     fs_data.c     KV, config, secrets     fs_watch.c    metrics, logs, purge */
 #ifndef EDGECTL_PROVIDER_FS_H
 #define EDGECTL_PROVIDER_FS_H
@@ -34,6 +36,7 @@ struct fs_service {
     char *id;                       /* NULL: not there */
     json_t *versions;               /* array, oldest first; NULL until read */
     int active;                     /* number; 0 = none */
+    bool made;                      /* by edgectl, not adopted */
     int incomplete;                 /* number of a version that lost its package; 0 = none */
 };
 
@@ -75,6 +78,8 @@ struct fs {
     int64_t read_ns;                /* when they were read, by clock_mono_ns; 0 = not valid */
     struct fs_links links;          /* of the release that plan() saw */
     struct fs_check check;
+    json_t *staging;                /* the front's domains and their addresses; NULL: unread */
+    json_t *owned;                  /* destroy: ids by names of stores known by their links only */
 };
 
 /* --- fs_creds.c --- */
@@ -103,8 +108,11 @@ struct fs_call fs_service_ask(struct fs *f, const struct fs_service *s);
 /* 1 there, 0 not. */
 must_use int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call,
                              struct err *err);
-/* All that this target has: front, and slots where there is a router. */
+/* All that this target has: front, and slots where there is a router. -ERR_MANIFEST when a service
+ * with a slot's name is somebody else's. */
 must_use int fs_read_all(struct fs *f, struct err *err);
+/* Slots, too, which are left of a router that the target had once. */
+must_use int fs_read_every(struct fs *f, struct err *err);
 /* The same, unless that was done just now. */
 must_use int fs_read_fresh(struct fs *f, struct err *err);
 /* Make it, unless it is there. */
@@ -138,6 +146,8 @@ must_use int fs_plan_stores(struct fs *f, const struct shipment *s, struct steps
 /* A store by its name in the account; *ret_id NULL when there is none (the caller frees). */
 must_use int fs_store_find(struct fs *f, enum store_kind kind, const char *name, char **ret_id,
                            struct err *err);
+/* All of a kind: an array of {id, name}. */
+must_use int fs_store_list(struct fs *f, enum store_kind kind, json_t **ret, struct err *err);
 /* Found or made. */
 must_use int fs_store_make(struct fs *f, enum store_kind kind, const char *name, char **ret_id,
                            struct err *err);
@@ -215,6 +225,18 @@ int fs_probe(struct target *t, const struct probe *p, struct probe_result *ret, 
 /* The host name that users come to; the caller frees, NULL = none. */
 char *fs_host(const struct fs *f);
 
+/* --- fs_staging.c --- */
+bool fs_is_staged(const struct fs_service *s, int number);
+/* Put that version of the front onto the staging network, unless it is there as `front` was read
+ * last; *ret_address gets the address of `host` there (the caller frees), NULL if it has none. */
+must_use int fs_stage(struct fs *f, int number, const char *host, char **ret_address,
+                      struct err *err);
+/* Take what is staged of it off that network. */
+must_use int fs_unstage(struct fs *f, struct fs_service *s, struct err *err);
+/* A step for what a preview needs besides its version. -ERR_USAGE when there can be none. */
+must_use int fs_plan_preview(struct fs *f, const struct shipment *s, struct steps *steps,
+                             struct err *err);
+
 /* --- fs_data.c --- */
 int fs_list(struct target *t, struct store_ref store, const char *prefix, entry_fn *fn, void *env,
             struct err *err);
@@ -230,6 +252,16 @@ must_use int fs_config_put(struct fs *f, const char *id, const struct entry *ent
                            struct err *err);
 must_use int fs_secret_put(struct fs *f, const char *id, const char *key,
                            const struct secret *value, struct err *err);
+
+/* --- fs_leave.c --- */
+int fs_gc(struct target *t, const struct gc_options *o, struct steps *ret, struct err *err);
+int fs_destroy(struct target *t, struct steps *ret, struct err *err);
+
+/* --- fs_notes.c --- */
+/* "NAME-edgectl-notes", the config store; the caller frees. */
+char *fs_notes_store(const struct fs *f);
+int fs_put_note(struct target *t, const char *key, const char *text, struct err *err);
+int fs_get_note(struct target *t, const char *key, struct buf *text, struct err *err);
 
 /* --- fs_watch.c --- */
 int fs_metrics(struct target *t, const char *version, int64_t since_ms, struct metrics *ret,

@@ -124,11 +124,16 @@ static int kv_get(struct fs *f, const char *id, const char *key, struct buf *val
 
 /* --- what the active version links --- */
 
-static const struct fs_service *serving(const struct fs *f)
+/* Where the stable version is. */
+static int serving(struct fs *f, const struct fs_service **ret, struct err *err)
 {
+    struct fs_rollout w;
+    *ret = &f->front;
     if (!f->router || !fs_router_is_active(f))
-        return &f->front;
-    return f->slots[0].active ? &f->slots[0] : &f->slots[1];
+        return 0;
+    int r = fs_rollout_read(f, &w, err);
+    *ret = &f->slots[w.stable == 'b'];
+    return r;
 }
 
 static int linked_id(struct fs *f, enum store_kind kind, const char *store, char **ret_id,
@@ -141,8 +146,9 @@ static int linked_id(struct fs *f, enum store_kind kind, const char *store, char
         *ret_id = xstrdup(remote);
         return 0;
     }
+    const struct fs_service *s = NULL;
     int r = fs_read_all(f, err);
-    const struct fs_service *s = serving(f);
+    r = r < 0 ? r : serving(f, &s, err);
     if (r == 0 && s->active) {
         char number[16];
         snprintf(number, sizeof number, "%d", s->active);

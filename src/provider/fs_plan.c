@@ -114,9 +114,15 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
 
 static void set_url(struct fs *f)
 {
+    struct shipment *s = f->t.shipment;
     cleanup(free_p) char *host = fs_host(f);
-    if (host && !f->t.shipment->url)
-        f->t.shipment->url = xasprintf("https://%s", host);
+    if (host && !s->url)
+        s->url = xasprintf("https://%s", host);
+    int number = 0;
+    const struct fs_service *its = fs_service_of(f, s->version, &number);
+    cleanup(free_p) char *own = its && its != &f->front ? fs_own_domain(its) : NULL;
+    if (own && !s->preview_url)
+        s->preview_url = xasprintf("https://%s", own);
 }
 
 static int run_version(struct target *t, struct step *step, struct err *err)
@@ -201,5 +207,5 @@ int fs_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
         return r;
     plan_version(f, s, ret);
     set_url(f);
-    return 0;
+    return s->preview ? fs_plan_preview(f, s, ret, err) : 0;
 }

@@ -42,6 +42,14 @@ char *fs_comment(const char *release, const char *message, const char *revision)
 
 /* --- reading --- */
 
+/* What a service that edgectl made says of itself. */
+static char *service_comment(const struct fs *f, const struct fs_service *s)
+{
+    return s == &f->front ? xstrdup("made by edgectl")
+                          : xasprintf("made by edgectl: behind the router of %s",
+                                      f->t.o.manifest->name);
+}
+
 struct fs_call fs_service_ask(struct fs *f, const struct fs_service *s)
 {
     return fs_start(f, "GET",
@@ -108,6 +116,9 @@ int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call, st
         free(s->name);
         s->name = xstrdup(json_text(root, "name"));
     }
+    const char *comment = json_text(root, "comment");
+    cleanup(free_p) char *ours = service_comment(f, s);
+    s->made = comment && strcmp(comment, ours) == 0;
     s->versions = sorted(json_object_get(root, "versions"));
     size_t i;
     json_t *v;
@@ -118,10 +129,28 @@ int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call, st
     return r < 0 ? r : 1;
 }
 
-int fs_read_all(struct fs *f, struct err *err)
+static int foreign_slot(const struct fs *f, const struct fs_service *s, struct err *err)
+{
+    int r = err_set(err, ERR_MANIFEST, "there is a service %s (%s) already, which is not behind "
+                                       "the router of %s", s->name, s->id, f->t.o.manifest->name);
+    err_hint(err, "rename one of the two: the router of an app has the services NAME-a and NAME-b "
+                  "behind it");
+    return r;
+}
+
+static void forget(struct fs_service *s)
+{
+    free(s->id);
+    json_decref(s->versions);
+    s->id = NULL;
+    s->versions = NULL;
+    s->active = 0;
+}
+
+static int read_services(struct fs *f, bool slots, struct err *err)
 {
     struct fs_call calls[1 + FS_SLOTS] = {{0}};
-    size_t n = f->router ? 1 + FS_SLOTS : 1;
+    size_t n = slots ? 1 + FS_SLOTS : 1;
     calls[0] = fs_service_ask(f, &f->front);
     for (size_t i = 1; i < n; i++)
         calls[i] = fs_service_ask(f, &f->slots[i - 1]);
@@ -130,8 +159,25 @@ int fs_read_all(struct fs *f, struct err *err)
         r = fs_service_read(f, &f->slots[i - 1], &calls[i], err);
     for (size_t i = 0; i < n; i++)
         fs_drop(&calls[i]);
+    for (size_t i = 0; i + 1 < n && r >= 0; i++) {
+        struct fs_service *s = &f->slots[i];
+        if (s->id && !s->made && f->router)
+            r = foreign_slot(f, s, err);
+        else if (s->id && !s->made)
+            forget(s);
+    }
     f->read_ns = r < 0 ? 0 : clock_mono_ns();
     return r < 0 ? r : 0;
+}
+
+int fs_read_all(struct fs *f, struct err *err)
+{
+    return read_services(f, f->router, err);
+}
+
+int fs_read_every(struct fs *f, struct err *err)
+{
+    return read_services(f, true, err);
 }
 
 int fs_read_fresh(struct fs *f, struct err *err)
@@ -151,8 +197,9 @@ static int make_service(void *env, struct err *err)
 {
     const struct making *m = env;
     cleanup(json_decref_p) json_t *root = NULL;
+    cleanup(free_p) char *comment = service_comment(m->f, m->s);
     int r = fs_do(m->f, "POST", xstrdup("/service"),
-                  api_body_form("name", m->s->name, "type", "wasm", "comment", "made by edgectl",
+                  api_body_form("name", m->s->name, "type", "wasm", "comment", comment,
                                 (char *)NULL),
                   &root, err);
     if (r == 0 && !json_text(root, "id"))
@@ -160,6 +207,7 @@ static int make_service(void *env, struct err *err)
     if (r < 0)
         return r;
     m->s->id = json_text_copy(root, "id");
+    m->s->made = true;
     json_decref(m->s->versions);
     m->s->versions = sorted(json_object_get(root, "versions"));
     return 0;

@@ -33,19 +33,62 @@ static struct fs_call ask(struct fs *f, enum store_kind kind, const char *name)
     return fs_start(f, "GET", xasprintf("%s%s", fs_store_path(kind), query), NULL, false);
 }
 
-/* Config stores come as an array, the others as {data}. The filter is not relied on. */
-static int answered(struct fs *f, struct fs_call *call, const char *name, char **ret_id,
-                    struct err *err)
+/* Config stores come as an array, the others as {data}, in pages. */
+static const json_t *stores_of(const json_t *root)
+{
+    return json_is_array(root) ? root : json_object_get(root, "data");
+}
+
+static char *next_page(enum store_kind kind, const json_t *root)
+{
+    const char *cursor = json_text(json_object_get(root, "meta"), "next_cursor");
+    cleanup(free_p) char *query = cursor && *cursor ? api_path("?limit=100&cursor=%s", cursor)
+                                                    : NULL;
+    return query ? xasprintf("%s%s", fs_store_path(kind), query) : NULL;
+}
+
+static char *id_in(const json_t *list, const char *name)
+{
+    size_t i;
+    json_t *store;
+    json_array_foreach((json_t *)list, i, store)
+        if (json_text(store, "name") && strcmp(json_text(store, "name"), name) == 0)
+            return json_text_copy(store, "id");
+    return NULL;
+}
+
+/* The filter is not relied on. */
+static int answered(struct fs *f, struct fs_call *call, enum store_kind kind, const char *name,
+                    char **ret_id, struct err *err)
 {
     cleanup(json_decref_p) json_t *root = NULL;
     int r = fs_wait(f, call, &root, err);
-    if (r <= 0)
-        return r;
-    json_t *list = json_is_array(root) ? root : json_object_get(root, "data"), *store;
-    size_t i;
-    json_array_foreach(list, i, store)
-        if (json_text(store, "name") && strcmp(json_text(store, "name"), name) == 0)
-            *ret_id = json_text_copy(store, "id");
+    while (r > 0) {
+        *ret_id = id_in(stores_of(root), name);
+        char *path = *ret_id ? NULL : next_page(kind, root);
+        if (!path)
+            return 0;
+        json_decref(root);
+        root = NULL;
+        struct fs_call next = fs_start(f, "GET", path, NULL, false);
+        r = fs_wait(f, &next, &root, err);
+    }
+    return r;
+}
+
+int fs_store_list(struct fs *f, enum store_kind kind, json_t **ret, struct err *err)
+{
+    cleanup(json_decref_p) json_t *all = json_array();
+    char *path = xasprintf("%s%s", fs_store_path(kind), kind == STORE_CONFIG ? "" : "?limit=100");
+    while (path) {
+        cleanup(json_decref_p) json_t *root = NULL;
+        int r = fs_do(f, "GET", path, NULL, &root, err);
+        if (r < 0)
+            return r;
+        json_array_extend(all, (json_t *)stores_of(root));
+        path = next_page(kind, root);
+    }
+    *ret = TAKE(all);
     return 0;
 }
 
@@ -54,7 +97,7 @@ int fs_store_find(struct fs *f, enum store_kind kind, const char *name, char **r
 {
     *ret_id = NULL;
     struct fs_call call = ask(f, kind, name);
-    return answered(f, &call, name, ret_id, err);
+    return answered(f, &call, kind, name, ret_id, err);
 }
 
 struct making {
@@ -174,7 +217,8 @@ int fs_links_read(struct fs *f, struct fs_call *calls, struct err *err)
     int r = 0;
     for (size_t i = 0; i < f->links.count && r == 0; i++)
         if (calls[i].call)
-            r = answered(f, &calls[i], f->links.list[i].store, &f->links.list[i].id, err);
+            r = answered(f, &calls[i], f->links.list[i].kind, f->links.list[i].store,
+                         &f->links.list[i].id, err);
     return r;
 }
 

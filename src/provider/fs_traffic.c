@@ -200,25 +200,6 @@ char *fs_host(const struct fs *f)
     return f->front.id ? fs_own_domain(&f->front) : NULL;
 }
 
-/* The staging network answers for the service's own names, at an address of its own. */
-static int stage(struct fs *f, int number, const char *host, char **ret_address, struct err *err)
-{
-    char n[16];
-    snprintf(n, sizeof n, "%d", number);
-    cleanup(json_decref_p) json_t *domains = NULL, *version = NULL;
-    int r = fs_do(f, "PUT", api_path("/service/%s/version/%s/activate/staging", f->front.id, n),
-                  NULL, &version, err);
-    r = r < 0 ? r : fs_check_end(f, version, err);
-    r = r < 0 ? r : fs_do(f, "GET", api_path("/service/%s/version/%s/domain?include=staging_ips",
-                                             f->front.id, n), NULL, &domains, err);
-    size_t i;
-    json_t *d;
-    json_array_foreach(domains, i, d)
-        if (json_text(d, "name") && strcmp(json_text(d, "name"), host) == 0)
-            *ret_address = json_text_copy(d, "staging_ip");
-    return r;
-}
-
 static int probe_front(struct fs *f, const struct probe *p, int number, struct probe_result *ret,
                        struct err *err)
 {
@@ -231,7 +212,7 @@ static int probe_front(struct fs *f, const struct probe *p, int number, struct p
                                                 "none active yet");
             return 0;
         }
-        int r = stage(f, number, host, &address, err);
+        int r = fs_stage(f, number, host, &address, err);
         if (r < 0)
             return r;
         if (!address) {
@@ -250,7 +231,10 @@ int fs_probe(struct target *t, const struct probe *p, struct probe_result *ret, 
     *ret = (struct probe_result){0};
     int r = f->front.versions ? 0 : fs_read_all(f, err);
     struct fs_service *s = r == 0 ? fs_service_of(f, p->version, &number) : NULL;
-    if (!s)
+    /* What is staged may be another version by now. */
+    if (s == &f->front && s->active != number)
+        r = fs_read_fresh(f, err);
+    if (!s || r < 0)
         return r < 0 ? r : unknown(f, p->version, err);
     if (s == &f->front) {
         r = probe_front(f, p, number, ret, err);

@@ -37,12 +37,10 @@ static void count(const json_t *row, struct metrics *m)
         m->traps += field(row, deaths[i]);
 }
 
-static int wrong_version(const struct fs_service *s, const char *version, struct err *err)
+static int wrong_version(const struct fs *f, const char *version, struct err *err)
 {
-    int r = err_set(err, ERR_USAGE, "Fastly counts by service, and %s is not the active version",
-                    version);
-    err_hint(err, "the active version of %s is %d; with `router: true` two versions are counted "
-                  "apart", s->name, s->active);
+    int r = err_set(err, ERR_USAGE, "%s is no version of %s", version, f->front.name);
+    err_hint(err, "see `edgectl versions --target %s`", f->t.o.name);
     return r;
 }
 
@@ -55,14 +53,16 @@ int fs_metrics(struct target *t, const char *version, int64_t since_ms, struct m
     const struct fs_service *s = r == 0 ? fs_service_of(f, version, &number) : NULL;
     if (r < 0)
         return r;
-    if (!s || s->active != number)
-        return wrong_version(s ? s : &f->front, version, err);
+    if (!s || !fs_version(s, number))
+        return wrong_version(f, version, err);
     /* Whole minutes only: a part of one would be counted twice. */
     int64_t from = (since_ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS;
     int64_t until = now_ms() / MINUTE_MS * MINUTE_MS;
     *ret = (struct metrics){.from_ms = since_ms, .until_ms = until, .sampled = 1, .p50_us = -1,
                             .p99_us = -1};
-    if (until <= from)
+    /* Fastly counts by service, which is by its active version: the others have no requests, those
+     * on the staging network are not counted. */
+    if (until <= from || s->active != number)
         return 0;
     char from_text[24], until_text[24];
     snprintf(from_text, sizeof from_text, "%lld", (long long)(from / 1000));

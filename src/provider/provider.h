@@ -76,6 +76,8 @@ struct provider_caps {
     bool logs, purge;
     bool notes;                         /* put_note, get_note */
     bool cas;                           /* set_split is refused when `expect` is no longer so */
+    const char *bridge;                 /* where a version is asked before it gets everything, if no
+                                           share can be given to it; for people; NULL = nowhere */
     int64_t propagation_ms;             /* how long a split takes to be everywhere, as a rule */
     int64_t metric_lag_ms;
 };

@@ -81,20 +81,26 @@ static int add_step(struct plan *plan, const struct manifest_rollout *m,
     if (s->region_count)
         return err_set(err, ERR_USAGE, "target '%s': traffic cannot be split by region there",
                        name);
+    /* The first share that cannot be given is a version that is asked, but not by users. */
+    bool bridged = caps->split == SPLIT_NONE && caps->bridge && !whole && *at_bp < 0;
+    if (bridged)
+        bp = 0;
     if (s->bp == 0 && !caps->probe)
         return err_set(err, ERR_USAGE, "target '%s': a version without traffic cannot be reached",
                        name);
     /* Nothing near it can be, or only what is there already. */
-    if ((s->bp > 0 && bp == 0) || bp <= *at_bp)
+    if ((s->bp > 0 && bp == 0 && !bridged) || bp <= *at_bp)
         return 0;
     if (plan->steps == PLAN_STEPS_MAX)
         return err_set(err, ERR_MANIFEST, "more than %d steps", PLAN_STEPS_MAX);
     struct plan_step *p = &plan->step[plan->steps++];
     *p = (struct plan_step){.target = target, .bp = bp, .approval = s->approval,
-                            .audience = s->audience || s->bp == 0, .judged = !whole};
+                            .audience = s->audience || bp == 0, .judged = !whole && !bridged};
     int64_t soak = m->has_soak ? m->soak_ms : 600000;
     p->soak_ms = s->soak_ms >= 0 ? s->soak_ms : whole ? 0 : soak;
-    if (bp != s->bp)
+    if (bridged)
+        snprintf(p->note, sizeof p->note, "%s", caps->bridge);
+    else if (bp != s->bp)
         snprintf(p->note, sizeof p->note, "%g%% was asked for; this is what %s can do",
                  s->bp / 100.0, plan->target[target].provider);
     else if (caps->split == SPLIT_ROUTER && !whole)

@@ -47,7 +47,8 @@ class Version:
         return {"number": self.number, "active": self.active, "locked": self.locked,
                 "staging": self.staging, "deployed": False, "comment": self.comment,
                 "service_id": service, "created_at": self.created, "updated_at": self.created,
-                "environments": []}
+                "environments": [{"name": "staging", "service_id": service,
+                                  "active_version": self.number}] if self.staging else []}
 
 
 class Service:
@@ -75,6 +76,7 @@ class Fastly(Fake):
         self.more_logs = threading.Condition(self.lock)
         self.ids, self.edge_log, self.broken = 0, [], set()
         self.lose = None        # "comment" or "package": the next one is answered, and lost
+        self.page = 1000        # most stores in one answer
         self.writing = {}       # service -> what changes it right now
 
     # --- common ---
@@ -197,7 +199,8 @@ class Fastly(Fake):
 
     @route("DELETE", "/service/{service}")
     def delete_service(self, req, service):
-        if self.service(service).active():
+        if self.service(service).active() or any(v.staging
+                                                 for v in self.service(service).versions.values()):
             return no(422, "Cannot delete service", "a version is active")
         del self.services[service]
         return Answer(json={"status": "ok"})
@@ -268,9 +271,17 @@ class Fastly(Fake):
         if not s.active():
             return no(400, "Bad request", "staging needs an active version")
         self.check_ready(s, v)
+        # It stays a draft: what is staged can be changed and staged again.
         for other in s.versions.values():
             other.staging = other is v
-        v.locked = True
+        return Answer(json=v.show(service))
+
+    @route("PUT", V + "/deactivate/staging")
+    def unstage(self, req, service, number):
+        _, v = self.version(service, number)
+        if not v.staging:
+            return no(400, "Bad request", "the version is not staged")
+        v.staging = False
         return Answer(json=v.show(service))
 
     # --- what is in a version ---
@@ -421,7 +432,14 @@ class Fastly(Fake):
     def list_stores(self, kind, req):
         found = [{"id": i, "name": s["name"]} for i, s in self.stores.items()
                  if s["kind"] == kind and req.query.get("name", s["name"]) == s["name"]]
-        return found if kind == "config" else {"data": found, "meta": {"limit": 1000}}
+        if kind == "config":
+            return found
+        limit, at = int(req.query.get("limit", 100)), int(req.query.get("cursor") or 0)
+        if not 1 <= limit <= 1000:
+            raise Refused(f"no limit: {limit}")
+        limit = min(limit, self.page)
+        more = {"next_cursor": str(at + limit)} if at + limit < len(found) else {}
+        return {"data": found[at:at + limit], "meta": {"limit": limit, **more}}
 
     def drop_store(self, kind, id):
         s = self.store(id, kind)
@@ -734,6 +752,16 @@ class Fastly(Fake):
 
     def drift_logging(self):
         return sorted(self.logs)
+
+    def drift_store(self, kind, store, service=None, link=None):
+        """One that somebody else made; linked by the active version of a service, if asked."""
+        id = self.new_id(kind[:2])
+        self.stores[id] = {"kind": kind, "name": store, "items": {}}
+        if service:
+            links = self.by_name(service).active().links
+            links[self.new_id("ln")] = {"id": "ln1", "name": link, "resource_id": id,
+                                        "resource_type": kind}
+        return {"id": id}
 
     def drift_set(self, **values):
         for k, v in values.items():

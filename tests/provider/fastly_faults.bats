@@ -145,17 +145,43 @@ assert (rollout["stable"], rollout["weight_bp"]) == ("a", 0), rollout'
     no_violations
 }
 
-@test "killed while a router is put around a live app, the next run ends it" {
-    whole() { whole_router; }
-    before() {
-        manifest
-        one
-        manifest "router: true"
+# Whoever comes to the domain gets the old version or the new one, whatever has been done so far.
+answered() {
+    local says
+    says=$(fake call '{"name": "ask", "host": "shop.example.com"}')
+    case $says in
+    *'"shop.1"'* | *'"shop-a.1"'*) ;;
+    *)
+        echo "the domain says $says"
+        return 1
+        ;;
+    esac
+}
+
+@test "killed while a live domain is moved onto a router, it always answers; the next run ends it" {
+    whole() {
+        answered
+        whole_router
     }
-    killed_anywhere before release 2
+    before() {
+        manifest "domains: [shop.example.com]"
+        one
+        manifest "domains: [shop.example.com], router: true"
+    }
+    moved() {
+        answered
+        release 2
+        answered
+    }
+    killed_anywhere before moved
     around() {
         before
         release 2
     }
-    killed_anywhere around traffic
+    shifted() {
+        answered
+        traffic
+        answered
+    }
+    killed_anywhere around shifted
 }

@@ -66,6 +66,32 @@ static void what_a_provider_cannot_do_is_bridged_and_said(void **state)
     assert_int_equal(p.step[0].bp, SPLIT_WHOLE);
 }
 
+static void where_no_share_can_be_the_version_is_asked_where_nobody_else_is(void **state)
+{
+    (void)state;
+    struct plan p;
+    struct err err;
+    struct manifest_rollout m = section();
+    struct provider_caps staging = none;
+    staging.probe = true;
+    staging.bridge = "on a network of its own";
+    assert_int_equal(make(&p, &m, &staging, NULL, &err), 0);
+    /* One step stands for all shares; no traffic is there that could be judged. */
+    assert_int_equal(p.steps, 2);
+    assert_int_equal(p.step[0].bp, 0);
+    assert_true(p.step[0].audience);
+    assert_false(p.step[0].judged);
+    assert_string_equal(p.step[0].note, "on a network of its own");
+    assert_int_equal(p.step[1].bp, SPLIT_WHOLE);
+    assert_string_equal(p.step[1].note, "");
+    /* Where shares can be, nothing is bridged. */
+    staging.split = SPLIT_ROUTER;
+    staging.min_bp = 1;
+    staging.max_bp = 9999;
+    assert_int_equal(make(&p, &m, &staging, NULL, &err), 0);
+    assert_int_equal(p.steps, 4);
+}
+
 static void a_step_of_nobody_needs_a_way_to_ask_for_the_version(void **state)
 {
     (void)state;
@@ -158,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_taken_as_asked_where_any_share_can_be),
         cmocka_unit_test(what_a_provider_cannot_do_is_bridged_and_said),
+        cmocka_unit_test(where_no_share_can_be_the_version_is_asked_where_nobody_else_is),
         cmocka_unit_test(a_step_of_nobody_needs_a_way_to_ask_for_the_version),
         cmocka_unit_test(several_targets_take_each_step_in_turn),
         cmocka_unit_test(gates_of_one_name_are_an_error),
