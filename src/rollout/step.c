@@ -104,7 +104,7 @@ static struct rollout_move go_on(const struct plan *p, const struct rollout_stat
     const struct plan_step *step = &p->step[s->step];
     if (s->paused)
         return wait_for(WAIT_PAUSED, 0);
-    if (step->approval && !s->approved)
+    if (step->approval && !s->approved && !s->full)
         return wait_for(WAIT_APPROVAL, 0);
     if (!s->after)
         return plain(DO_AFTER);

@@ -214,6 +214,9 @@ static void check_move(const struct world *w, const struct rollout_move *m)
         assert_true(tampered(w));
     if (m->act == DO_WAIT)
         assert_int_not_equal(m->wait, WAIT_NOTHING);
+    /* Whoever wants it whole now has said all there is to say, of every step. */
+    if (m->act == DO_WAIT && w->s.full)
+        assert_int_equal(m->wait, WAIT_PAUSED);
     if (w->s.phase == PHASE_UNDONE && !tampered(w))
         assert_true(w->bp[0] == 0 && w->bp[1] == 0);
     if (w->s.phase == PHASE_DONE && !tampered(w))
