@@ -48,6 +48,8 @@ kills_in() {
         if [ "$status" -eq 137 ]; then
             done=$((done + 1))
             if ((done % 2)); then end=resume; else end=abort; fi
+            # What comes after a kill can be killed, too: at a point of its own, another each time.
+            [ -z "${TWICE-}" ] || EDGECTL_TEST_KILL_AT=$((done * 5 % 17 + 1)) run "$EDGECTL" rollout "$end"
             edgectl rollout "$end"
             echo "killed at $kill_at, $end: status $status $stderr"
             case $end:$status in
@@ -81,6 +83,18 @@ kills_in() {
     kills_in "$of" good
 }
 
+@test "so does one whose resume or abort is killed as well" {
+    KILLS=${KILLS-6} TWICE=yes
+    manifest 'rollout: {steps: [50%, 100%], soak: 0s, history: 0s, gates: [{errors: {max-rate: 5%}}]}'
+    serve
+    versions
+    load_at 400
+    local of
+    of=$(points rollout run)
+    edgectl rollout abort --to "$old"
+    kills_in "$of" good
+}
+
 @test "a rollout of a bad version that is killed anywhere ends on the stable one" {
     KILLS=${KILLS-6}
     manifest 'rollout: {steps: [50%, 100%], soak: 10m, history: 0s, gates: [{errors: {max-rate: 5%}}]}'
@@ -90,4 +104,31 @@ kills_in() {
     local of
     of=$(points rollout run)
     kills_in "$of" bad
+}
+
+# On the fakes: see kills.py. TEST_FAULT_FULL: every moment of every command.
+fakes() {
+    local full=()
+    [ -z "${TEST_FAULT_FULL-}" ] || full=(--full --sample 100)
+    python3 -B "$BATS_TEST_DIRNAME/kills.py" "$1" --sample "${2:-16}" "${full[@]}"
+}
+
+@test "cloudflare: killed anywhere, once or more, beside drift, it ends on one version" {
+    fakes cloudflare
+}
+
+@test "fastly: killed anywhere, once or more, beside drift, it ends on one version" {
+    fakes fastly
+}
+
+@test "aws: killed anywhere, once or more, beside drift, it ends on one version" {
+    fakes aws
+}
+
+@test "vercel: killed anywhere, once or more, beside drift, it ends on one version" {
+    fakes vercel
+}
+
+@test "killed between waves, in any of them, all targets end on one side" {
+    fakes cloudflare,vercel,fastly 10
 }
