@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "cmd/rollout_begin.h"
+#include "provider/common.h"
 
 struct args {
     const char *to;
@@ -11,7 +12,7 @@ struct args {
 
 static int ask_back(struct rollout_session *s, struct err *err)
 {
-    cleanup(free_p) char *who = rollout_who();
+    cleanup(free_p) char *who = user_at_host();
     json_t *e = json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(ERR_FAILURE), "by", who);
     json_object_set_new(e, "why", json_sprintf("aborted by %s", who));
     return rollout_add(s->rollout, e, err);
@@ -74,17 +75,38 @@ static int close_journal(struct rollout_session *s, const char *version, struct 
                                                  "code", "none"), err);
 }
 
+static bool names(const char *text, const char *version)
+{
+    return version[0] && strcmp(text, version) == 0;
+}
+
+/* Each provider has its own name for a version: where the journal knows which ones belong together,
+ * the name at one target stands for those at all. */
+static const char *version_at(const struct rollout *r, int target, const char *version)
+{
+    const struct plan_target *own = r && target < r->plan.targets ? &r->plan.target[target] : NULL;
+    for (int t = 0; own && t < r->plan.targets; t++) {
+        const struct plan_target *pt = &r->plan.target[t];
+        if (names(version, pt->stable))
+            return own->stable;
+        if (names(version, pt->canary) || names(version, pt->release))
+            return own->canary;
+    }
+    return version;
+}
+
 static int abort_to(struct rollout_session *s, const char *version, struct err *err)
 {
     struct err why = {0};
+    /* A journal that is damaged, or cannot be written, is what this is for. */
+    int loaded = rollout_session_load(s, NULL, true, &why);
     int r = 0;
     for (int i = s->count; i-- > 0 && r == 0;)
-        r = give_all(&s->target[i], version, err);
+        r = give_all(&s->target[i], version_at(s->rollout, i, version), err);
     if (r < 0)
         return r;
     out_note(s->cli->out, "version %s has all traffic", version);
-    /* A journal that is damaged is what this is for. */
-    if (rollout_session_load(s, NULL, true, &why) < 0 || close_journal(s, version, &why) < 0)
+    if (loaded < 0 || close_journal(s, version_at(s->rollout, 0, version), &why) < 0)
         out_warn(s->cli->out, "%s", why.msg);
     return 0;
 }
@@ -94,8 +116,12 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     const struct args *args = args_ptr;
     cleanup(rollout_session_close) struct rollout_session s = {0};
     int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
-    if (r == -ERR_DRIFT && !args->to)
-        return rollout_session_ask(cli, "back", true, err);
+    if (r == -ERR_DRIFT && !args->to) {
+        r = rollout_session_ask(cli, "back", true, err);
+        if (r <= 0)
+            return r;
+        r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    }
     if (r < 0)
         return r;
     if (args->to)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "cmd/cmd.h"
+#include "provider/common.h"
 #include "rollout/note.h"
 #include "world/state.h"
 
@@ -15,14 +16,6 @@ static const struct manifest_rollout plain = {.burn_in_ms = -1, .history_ms = -1
 static const struct manifest_rollout *section(const struct manifest *m)
 {
     return m->rollout ? m->rollout : &plain;
-}
-
-char *rollout_who(void)
-{
-    char host[128] = "";
-    const char *user = getenv("USER");
-    gethostname(host, sizeof host - 1);
-    return xasprintf("%s@%s", user ? user : "edgectl", host);
 }
 
 bool rollout_is_under_way(const struct rollout *r)
@@ -133,8 +126,15 @@ int rollout_session_need(struct rollout_session *s, struct err *err)
     int r = rollout_session_load(s, NULL, true, err);
     if (r < 0)
         return r;
-    if (rollout_is_under_way(s->rollout))
-        return 0;
+    /* What was asked of a process that is no more comes before what is asked now. */
+    while (r == 0 && rollout_is_under_way(s->rollout)) {
+        r = rollout_take_request(s->rollout, err);
+        if (r == 0)
+            return 0;
+        r = r < 0 ? r : 0;
+    }
+    if (r < 0)
+        return r;
     err_set(err, ERR_USAGE, "no rollout is under way on target '%s'", s->target[0].target->o.name);
     err_hint(err, "begin one: edgectl rollout run; when the journal is lost: edgectl rollout abort "
                   "--to VERSION");
@@ -159,11 +159,36 @@ int rollout_session_plan(struct rollout_session *s, const char *version, struct 
 
 /* Turns of 100 ms: until the request is taken; and until all is put back, which a provider may take
  * many minutes for. */
-enum { TURNS_TO_TAKE = 1200, TURNS_TO_END = 18000 };
+enum { TURNS_TO_TAKE = 1200, TURNS_TO_END = 18000, TURNS_TO_LOOK = 10 };
 
 static bool taken(const struct rollout *r, size_t before, bool until_end)
 {
     return !r || (until_end ? !rollout_is_under_way(r) : r->state.asked > before);
+}
+
+/* Has whoever ran it gone? */
+static bool is_free(const struct session *s)
+{
+    struct journal *j = NULL;
+    struct err err;
+    if (journal_open(s->state_dir, s->target->o.name, JOURNAL_WRITE, &j, &err) < 0)
+        return false;
+    journal_close(j);
+    return true;
+}
+
+/* It has ended: as was asked for? */
+static int ended_as(const struct rollout *r, const char *what, struct err *err)
+{
+    if (r && r->state.phase == PHASE_DONE && strcmp(what, "back") == 0) {
+        err_set(err, ERR_USAGE, "the rollout had ended before it could be aborted: all traffic is "
+                                "on the new version");
+        err_hint(err, "put the one before back: edgectl rollback");
+        return -ERR_USAGE;
+    }
+    if (r && r->state.phase == PHASE_UNDONE && strcmp(what, "full") == 0)
+        return err_set(err, r->state.code, "rolled back: %s", r->state.why);
+    return 0;
 }
 
 int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struct err *err)
@@ -177,7 +202,7 @@ int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struc
                     s.target[0].target->o.name);
     if (r < 0)
         return r;
-    cleanup(free_p) char *who = rollout_who();
+    cleanup(free_p) char *who = user_at_host();
     json_t *request = drive_request(what, who);
     size_t before = s.rollout->state.asked;
     r = history_ask(s.rollout->history, request, err);
@@ -192,9 +217,12 @@ int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struc
             return err_set(err, ERR_INTERRUPTED, "interrupted; what was asked for stays so");
         struct timespec t = {.tv_nsec = 100000000};
         nanosleep(&t, NULL);
+        bool gone = turn % TURNS_TO_LOOK == 0 && is_free(&s.target[0]);
         rollout_free(s.rollout);
         s.rollout = NULL;
         r = rollout_session_load(&s, NULL, false, err);
+        if (r == 0 && gone && !taken(s.rollout, before, until_end))
+            return 1;
     }
-    return r;
+    return r == 0 && until_end ? ended_as(s.rollout, what, err) : r;
 }

@@ -29,11 +29,10 @@ must_use int rollout_session_plan(struct rollout_session *s, const char *version
                                   struct plan *plan, struct err *err);
 bool rollout_is_under_way(const struct rollout *r);
 
-/* Asks the process that has the lock, and waits until it has taken the request. -ERR_USAGE when
- * there is no rollout. */
+/* Asks the process that has the lock, and waits until it has taken the request (until_end: until
+ * the rollout has ended, and as was asked for). 1: that process is no more, and the request stands:
+ * open the session to write and go on. -ERR_USAGE when there is no rollout. */
 must_use int rollout_session_ask(struct cli *cli, const char *what, bool until_end,
                                  struct err *err);
-/* user@host. */
-char *rollout_who(void);
 
 #endif

@@ -3,18 +3,23 @@
 
 #include "base/mem.h"
 #include "cmd/rollout_open.h"
+#include "provider/common.h"
 
 static int run(struct cli *cli, void *args, struct err *err)
 {
     (void)args;
     cleanup(rollout_session_close) struct rollout_session s = {0};
     int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
-    if (r == -ERR_DRIFT) {
+    bool asked = r == -ERR_DRIFT;
+    if (asked) {
         r = rollout_session_ask(cli, "pause", false, err);
-    } else if (r == 0) {
-        cleanup(free_p) char *who = rollout_who();
+        asked = r != 1;
+        r = asked ? r : rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    }
+    if (!asked && r == 0) {
+        cleanup(free_p) char *who = user_at_host();
         r = rollout_session_need(&s, err);
-        if (r == 0)
+        if (r == 0 && !s.rollout->state.paused)
             r = rollout_add(s.rollout, json_pack("{s:s, s:s}", "e", "pause", "by", who), err);
     }
     if (r == 0)

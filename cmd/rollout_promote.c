@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cmd/rollout_begin.h"
+#include "provider/common.h"
 
 struct args {
     bool full;
@@ -10,9 +11,9 @@ struct args {
 
 static int by_ourselves(struct rollout_session *s, bool full, struct err *err)
 {
-    cleanup(free_p) char *who = rollout_who();
+    cleanup(free_p) char *who = user_at_host();
     int r = rollout_session_need(s, err);
-    if (r == 0)
+    if (r == 0 && !(full ? s->rollout->state.full : s->rollout->state.approved))
         r = rollout_add(s->rollout, json_pack("{s:s, s:s}", "e", full ? "full" : "approve", "by",
                                               who), err);
     if (r < 0)
@@ -29,8 +30,12 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     const struct args *args = args_ptr;
     cleanup(rollout_session_close) struct rollout_session s = {0};
     int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
-    if (r == -ERR_DRIFT)
-        return rollout_session_ask(cli, args->full ? "full" : "approve", args->full, err);
+    if (r == -ERR_DRIFT) {
+        r = rollout_session_ask(cli, args->full ? "full" : "approve", args->full, err);
+        if (r <= 0)
+            return r;
+        r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    }
     return r < 0 ? r : by_ourselves(&s, args->full, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cmd/rollout_begin.h"
+#include "provider/common.h"
 
 struct args {
     bool once;
@@ -14,14 +15,18 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     cleanup(rollout_session_close) struct rollout_session s = {0};
     int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
     /* Somebody runs it: then it was paused, or is not to be. */
-    if (r == -ERR_DRIFT)
-        return rollout_session_ask(cli, "resume", false, err);
+    if (r == -ERR_DRIFT) {
+        r = rollout_session_ask(cli, "resume", false, err);
+        if (r <= 0)
+            return r;
+        r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    }
     if (r == 0)
         r = rollout_session_need(&s, err);
     if (r < 0)
         return r;
     if (s.rollout->state.paused) {
-        cleanup(free_p) char *who = rollout_who();
+        cleanup(free_p) char *who = user_at_host();
         r = rollout_add(s.rollout, json_pack("{s:s, s:s}", "e", "resume", "by", who), err);
     }
     return r < 0 ? r : rollout_go_on(&s, args->once, false, err);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
+#include <string.h>
+#include "base/mem.h"
+
 /* Length of the sequence at p, 0 if bad. */
 static size_t sequence(const unsigned char *p, size_t left)
 {
@@ -38,4 +41,17 @@ size_t utf8_cut(const void *text, size_t len, size_t max)
     while (max > 0 && (p[max] & 0xc0) == 0x80)
         max--;
     return max;
+}
+
+char *utf8_clean(const char *text)
+{
+    size_t len = strlen(text);
+    char *copy = xstrdup(text);
+    for (size_t i = 0; i < len;) {
+        size_t n = sequence((const unsigned char *)copy + i, len - i);
+        if (n == 0)
+            copy[i] = '?';
+        i += n ? n : 1;
+    }
+    return copy;
 }

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "provider/journal.h"
 
 static const int64_t NS_PER_MS = 1000000;
@@ -26,6 +28,15 @@ char *json_text_copy(const json_t *object, const char *key)
 {
     const char *text = json_text(object, key);
     return text && *text ? xstrdup(text) : NULL;
+}
+
+char *user_at_host(void)
+{
+    char host[128] = "";
+    const char *user = getenv("USER");
+    gethostname(host, sizeof host - 1);
+    cleanup(free_p) char *who = xasprintf("%s@%s", user ? user : "edgectl", host);
+    return utf8_clean(who);
 }
 
 /* --- time --- */

@@ -15,6 +15,9 @@ const char *json_text(const json_t *object, const char *key);
 /* The same, as a copy: NULL for none, and for "". */
 char *json_text_copy(const json_t *object, const char *key);
 
+/* "user@host", who we are, for others to read; UTF-8. The caller frees. */
+char *user_at_host(void);
+
 /* "2026-01-01T00:00:05.250Z", also with a space for 'T' and without 'Z' (then UTC): ms since 1970,
  * 0 for anything else. */
 int64_t time_ms_from_iso(const char *text);

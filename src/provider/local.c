@@ -306,21 +306,12 @@ static int local_get_split(struct target *t, struct split *ret, struct err *err)
     return r < 0 ? r : 0;
 }
 
-/* Who we are, for those who find the split changed. */
-static char *who(void)
-{
-    char host[128] = "";
-    const char *user = getenv("USER");
-    gethostname(host, sizeof host - 1);
-    return xasprintf("%s@%s", user ? user : "edgectl", host);
-}
-
 static int local_set_split(struct target *t, const struct split *want, const char *expect,
                            struct err *err)
 {
     struct local *l = local_of(t);
     cleanup(free_p) char *path = api_path("/v1/apps/%s/split", l->app);
-    cleanup(free_p) char *by = who();
+    cleanup(free_p) char *by = user_at_host();
     json_t *arms = json_array();
     for (int i = 0; i < want->count; i++)
         json_array_append_new(arms, json_pack("{ss si}", "version", want->arms[i].version, "bp",

@@ -8,6 +8,7 @@
 #include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "rollout/drive_impl.h"
 #include "rollout/hook.h"
 #include "rollout/note.h"
@@ -54,7 +55,9 @@ void drive_sleep(struct drive *d, int64_t ms)
 static bool try_again(struct drive *d, int *tries, const struct err *why)
 {
     bool transient = why->code == ERR_NETWORK;
-    if (!transient || ++*tries >= TRIES || drive_interrupted(d))
+    if (transient && drive_interrupted(d))
+        return true; /* that is told first of all, see drive_run */
+    if (!transient || ++*tries >= TRIES)
         return false;
     if (d->o.on_trouble)
         d->o.on_trouble(d->o.env, why);
@@ -71,25 +74,14 @@ json_t *drive_request(const char *what, const char *by)
 
 static int take_requests(struct drive *d, struct err *err)
 {
-    static const char *const known[] = {"pause", "resume", "approve", "full", "back"};
-    json_t *asked;
-    while ((asked = history_request(d->r->history, d->r->state.asked))) {
-        const char *what = json_string_value(json_object_get(asked, "what"));
-        const char *by = json_string_value(json_object_get(asked, "by"));
-        const char *kind = "ignored";
-        for (size_t i = 0; what && i < ARRAY_LEN(known); i++)
-            kind = strcmp(what, known[i]) == 0 ? known[i] : kind;
-        json_t *e = json_pack("{s:s, s:b, s:s}", "e", kind, "asked", 1, "by", by ? by : "");
-        if (strcmp(kind, "back") == 0) {
-            json_object_set_new(e, "code", json_string(err_name(ERR_FAILURE)));
-            json_object_set_new(e, "why", json_sprintf("aborted by %s", by ? by : "somebody"));
-        }
-        json_decref(asked);
-        int r = drive_event(d, e, err);
-        if (r < 0)
+    for (;;) {
+        size_t at = history_count(d->r->history);
+        int r = rollout_take_request(d->r, err);
+        if (r <= 0)
             return r;
+        if (d->o.on_event)
+            d->o.on_event(d->o.env, d->r, history_event(d->r->history, at));
     }
-    return 0;
 }
 
 /* --- looking --- */
@@ -221,8 +213,8 @@ static bool look_is_due(const struct drive *d)
 
 static int stop(struct drive *d, enum err_code code, const struct err *why, struct err *err)
 {
-    json_t *e = json_pack("{s:s, s:s, s:s}", "e", "stop", "code", err_name(code), "why",
-                          why ? why->msg : "");
+    cleanup(free_p) char *words = utf8_clean(why ? why->msg : "");
+    json_t *e = json_pack("{s:s, s:s, s:s}", "e", "stop", "code", err_name(code), "why", words);
     int r = drive_event(d, e, err);
     if (r < 0)
         return r;
@@ -244,6 +236,19 @@ static int outcome(struct drive *d, const struct rollout_move *m, struct err *er
     return r;
 }
 
+/* What only asks may fail for a while: again, or leave all as it is. */
+static int soften(struct drive *d, int r, struct err *err)
+{
+    if (r >= 0) {
+        d->ask_tries = 0;
+        return r;
+    }
+    if (r == -ERR_IO)
+        return r;
+    struct err why = *err;
+    return try_again(d, &d->ask_tries, &why) ? 0 : stop(d, why.code, &why, err);
+}
+
 static int set_split(struct drive *d, const struct rollout_move *m, struct err *err)
 {
     struct rollout *r = d->r;
@@ -263,9 +268,14 @@ static int set_split(struct drive *d, const struct rollout_move *m, struct err *
         drive_arm(&want, pt->stable, SPLIT_WHOLE - m->bp);
     if (m->bp > 0 || !m->back)
         drive_arm(&want, pt->canary, m->bp);
-    /* Close the books of the step before. */
-    if (r->state.touched[m->target] && !m->back && look(d, err) < 0)
-        return -(int)err->code;
+    /* Close the books of the step before: they may say that there must be no next one. */
+    if (r->state.touched[m->target] && !m->back) {
+        int result = look(d, err);
+        if (result < 0)
+            return soften(d, result, err);
+        if (rollout_verdict(r, false).verdict == GATE_FAIL && !r->state.full)
+            return 0;
+    }
     int result = drive_event(d, json_pack("{s:s, s:i, s:i, s:i, s:i, s:b}", "e", "intent", "step",
                                           r->state.step, "target", m->target, "from",
                                           d->seen.split[m->target].bp, "to", m->bp, "back",
@@ -314,8 +324,9 @@ static int go_back(struct drive *d, enum err_code code, struct err *err)
         drive_explain(d->r, why, sizeof why);
     else
         snprintf(why, sizeof why, "no verdict within the deadline");
+    cleanup(free_p) char *words = utf8_clean(why);
     return drive_event(d, json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(code), "why",
-                                    why), err);
+                                    words), err);
 }
 
 static int finish(struct drive *d, struct err *err)
@@ -378,19 +389,6 @@ static int wait_a_while(struct drive *d, const struct rollout_move *m, struct er
     return 0;
 }
 
-/* What only asks may fail for a while: again, or leave all as it is. */
-static int soften(struct drive *d, int r, struct err *err)
-{
-    if (r >= 0) {
-        d->ask_tries = 0;
-        return r;
-    }
-    if (r == -ERR_IO)
-        return r;
-    struct err why = *err;
-    return try_again(d, &d->ask_tries, &why) ? 0 : stop(d, why.code, &why, err);
-}
-
 static int carry_out(struct drive *d, const struct rollout_move *m, struct err *err)
 {
     switch (m->act) {
@@ -440,8 +438,11 @@ int drive_run(struct drive *d, struct err *err)
             r = look(d, err);
             looked = true;
         }
-        if (r < 0 && (r = soften(d, r, err)) < 0)
-            return r;
+        if (r < 0) {
+            if ((r = soften(d, r, err)) < 0)
+                return r;
+            continue;
+        }
         drive_forget_old(d);
         d->seen.wall_ms = drive_wall_ms();
         d->seen.verdict = rollout_verdict(d->r, false);

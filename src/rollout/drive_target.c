@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "rollout/drive_impl.h"
 
 static const int64_t read_age_ms = 2000, prove_ms = 30000, reach_ms = 3000;
@@ -114,7 +115,7 @@ void drive_drift(const struct drive *d, int t, struct err *err)
             "version %.60s should have %g %%", pt->name, s->by ? " by " : "", s->by ? s->by : "",
             when, s->count ? now : "nothing", pt->canary, d->r->state.bp[t] / 100.0);
     err_hint(err, "when that is as it should be, leave it; else put it back: edgectl rollout abort "
-                  "--to %.60s", pt->stable);
+                  "--to %.60s", d->r->plan.target[0].stable);
 }
 
 /* --- proof --- */
@@ -147,9 +148,11 @@ int drive_prove(struct drive *d, int t, bool back, struct err *err)
                 pt->name, p.version, result.why);
     /* The wrong version is a reason to go back. That nothing can be reached from here is none: what
      * others reach is in the evidence. */
-    if (!good && !back && result.status > 0)
+    if (!good && !back && result.status > 0) {
+        cleanup(free_p) char *words = utf8_clean(why.msg);
         return drive_event(d, json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(ERR_GATE),
-                                        "why", why.msg), err);
+                                        "why", words), err);
+    }
     if (!good && d->o.on_trouble)
         d->o.on_trouble(d->o.env, &why);
     return drive_event(d, json_pack("{s:s, s:i, s:b, s:b, s:i}", "e", "proven", "target", t, "back",

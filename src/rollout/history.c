@@ -233,14 +233,11 @@ const json_t *history_event(const struct history *h, size_t i)
     return json_array_get(h->events, i);
 }
 
-int history_add(struct history *h, json_t *event, struct err *err)
+static int append(struct history *h, const json_t *event, struct err *err)
 {
-    if (!json_object_get(event, "t"))
-        json_object_set_new(event, "t", json_integer(clock_wall_ns() / 1000000));
-    json_array_append_new(h->events, event);
     cleanup(free_p) char *json = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(17));
     if (h->fd < 0)
-        return err_set(err, ERR_FAILURE, "%s is open for reading only", h->path);
+        return err_set(err, ERR_IO, "%s cannot be written", h->path);
     uint32_t crc = line_crc(h->crc, json, strlen(json));
     cleanup(free_p) char *line = xasprintf("%08x %s\n", crc, json);
     char where[64];
@@ -262,14 +259,38 @@ int history_add(struct history *h, json_t *event, struct err *err)
     return 0;
 }
 
+int history_add(struct history *h, json_t *event, struct err *err)
+{
+    /* json_pack makes none of a text that is no UTF-8. */
+    if (!event)
+        return err_set(err, ERR_FAILURE, "an event cannot be written as JSON");
+    if (!json_object_get(event, "t"))
+        json_object_set_new(event, "t", json_integer(clock_wall_ns() / 1000000));
+    json_array_append_new(h->events, event);
+    int r = append(h, event, err);
+    /* What is not written has not happened. */
+    if (r < 0)
+        json_array_remove(h->events, history_count(h) - 1);
+    return r;
+}
+
 /* --- requests --- */
+
+/* Somebody was killed, or met a full disk, while he asked: his line has no end. */
+static bool is_torn(int fd)
+{
+    char last = '\n';
+    off_t end = lseek(fd, 0, SEEK_END);
+    return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
+}
 
 int history_ask(const struct history *h, const json_t *request, struct err *err)
 {
     cleanup(free_p) char *path = xasprintf("%s.asked", h->path);
     cleanup(free_p) char *json = json_dumps(request, JSON_COMPACT);
-    cleanup(free_p) char *line = xasprintf("%s\n", json);
-    cleanup(close_p) int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    cleanup(close_p) int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    /* One write, so that those who ask at the same time have a line each. */
+    cleanup(free_p) char *line = xasprintf("%s%s\n", fd >= 0 && is_torn(fd) ? "\n" : "", json);
     if (fd < 0 || !file_write_all(fd, line, strlen(line)) || fdatasync(fd) < 0)
         return err_sys(err, ERR_IO, errno, "cannot write %s", path);
     return 0;

@@ -185,6 +185,27 @@ int rollout_add(struct rollout *r, json_t *event, struct err *err)
     return result;
 }
 
+int rollout_take_request(struct rollout *r, struct err *err)
+{
+    static const char *const known[] = {"pause", "resume", "approve", "full", "back"};
+    json_t *asked = history_request(r->history, r->state.asked);
+    if (!asked)
+        return 0;
+    const char *what = json_string_value(json_object_get(asked, "what"));
+    const char *by = json_string_value(json_object_get(asked, "by"));
+    const char *kind = "ignored";
+    for (size_t i = 0; what && i < ARRAY_LEN(known); i++)
+        kind = strcmp(what, known[i]) == 0 ? known[i] : kind;
+    json_t *e = json_pack("{s:s, s:b, s:s}", "e", kind, "asked", 1, "by", by ? by : "");
+    if (strcmp(kind, "back") == 0) {
+        json_object_set_new(e, "code", json_string(err_name(ERR_FAILURE)));
+        json_object_set_new(e, "why", json_sprintf("aborted by %s", by ? by : "somebody"));
+    }
+    json_decref(asked);
+    int result = rollout_add(r, e, err);
+    return result < 0 ? result : 1;
+}
+
 /* --- verdict --- */
 
 static bool judges(const struct rollout *r, int t)

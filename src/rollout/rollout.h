@@ -32,6 +32,9 @@ void rollout_free_p(struct rollout **r);
 
 /* Writes an event and lets it count; takes it. */
 must_use int rollout_add(struct rollout *r, json_t *event, struct err *err);
+/* What another process has asked for and nobody has taken yet, one thing: written as an event. 1
+ * when there was one, 0 when there is none. */
+must_use int rollout_take_request(struct rollout *r, struct err *err);
 
 /* The look that an event "look" or "past" tells of. */
 void rollout_look_of(const struct gate_config *c, const json_t *event, struct gate_look *ret);

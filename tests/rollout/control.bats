@@ -106,6 +106,56 @@ patient='rollout: {steps: [{percent: 10%, approval: true}, 100%], soak: 0s, hist
     said 'aborted by'
 }
 
+was_asked() {
+    tail -n 1 .edgectl/rollouts/local/*.asked 2>/dev/null | grep -q "${1/abort/back}"
+}
+
+# The runner stands still, somebody asks, and then it is killed before it has heard.
+asked_of_the_dead() {
+    kill -STOP "$runner"
+    "$EDGECTL" rollout "$@" >../asked.out 2>&1 3>&- &
+    local asker=$! s=0
+    pids+=("$asker")
+    wait_for 30 was_asked "$1"
+    kill -9 "$runner"
+    wait "$asker" || s=$?
+    cat ../asked.out
+    [ "$s" -eq 0 ]
+}
+
+@test "whoever asks a process that is killed then does it alone" {
+    manifest "$patient"
+    serve
+    versions
+    load_at 500
+    run_rollout
+    wait_for 60 said '10 % on the new version'
+    asked_of_the_dead pause
+    run_rollout
+    wait_for 60 said 'paused'
+    asked_of_the_dead resume --once
+    edgectl rollout status --json
+    [ "$(member "$output" paused)" = False ]
+    run_rollout
+    wait_for 60 said 'going on'
+    asked_of_the_dead abort
+    [ "$(share_of "$old")" = 100.0 ]
+    edgectl rollout status --json
+    [ "$(member "$output" phase)" = undone ]
+}
+
+@test "a name that is no UTF-8 is written all the same" {
+    manifest "$patient"
+    serve
+    versions
+    edgectl rollout start
+    USER=$'\xff\xfe' edgectl rollout abort
+    expect_status 0
+    [ "$(share_of "$old")" = 100.0 ]
+    edgectl rollout history
+    expect_in "$output" "aborted by ??@"
+}
+
 @test "what runs in another process is found by the target that was named" {
     manifest "$patient
 targets: {local: {provider: local}, here: {provider: local}}"

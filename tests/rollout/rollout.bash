@@ -13,6 +13,7 @@ setup() {
 teardown() {
     for pid in "${pids[@]}"; do
         kill "$pid" 2>/dev/null || :
+        kill -CONT "$pid" 2>/dev/null || :
         wait "$pid" || :
     done
     no_report ../serve.log

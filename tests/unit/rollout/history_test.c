@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/test.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -51,7 +53,7 @@ static void what_was_added_is_read_back(void **state)
     cleanup(history_close_p) struct history *h = opened("plain", false, &err);
     assert_int_equal(history_count(h), 100);
     assert_int_equal(json_integer_value(json_object_get(history_event(h, 99), "i")), 99);
-    assert_int_equal(history_add(h, json_pack("{s:s}", "e", "look"), &err), -ERR_FAILURE);
+    assert_int_equal(history_add(h, json_pack("{s:s}", "e", "look"), &err), -ERR_IO);
 }
 
 /* Cut after each byte: every event that is whole stays, and it can be written on. */
@@ -149,6 +151,58 @@ static void requests_are_taken_one_by_one(void **state)
     json_decref(back);
 }
 
+/* Whoever was killed while he asked is not heard, and the next one is. */
+static void a_torn_request_takes_no_other_with_it(void **state)
+{
+    (void)state;
+    struct err err;
+    cleanup(free_p) char *path = written("torn-asked", 1);
+    cleanup(free_p) char *asked = xasprintf("%s.asked", path);
+    cleanup(history_close_p) struct history *h = opened("torn-asked", false, &err);
+    json_t *back = json_pack("{s:s}", "what", "back");
+    assert_int_equal(file_write(asked, "{\"what\":\"pau", 12, 0600, &err), 0);
+    assert_int_equal(history_ask(h, back, &err), 0);
+    json_t *first = history_request(h, 0), *second = history_request(h, 1);
+    assert_int_equal(json_object_size(first), 0);
+    assert_true(json_equal(second, back));
+    json_decref(first);
+    json_decref(second);
+    json_decref(back);
+}
+
+/* A full disk: the event has not happened, here as in the file. */
+static void what_cannot_be_written_is_not_there(void **state)
+{
+    (void)state;
+    struct err err;
+    struct rlimit old, small;
+    free(written("full", 3));
+    cleanup(history_close_p) struct history *h = opened("full", true, &err);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = 100, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int r = history_add(h, json_pack("{s:s}", "e", "intent"), &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(r, -ERR_IO);
+    assert_int_equal(history_count(h), 3);
+    assert_int_equal(history_add(h, json_pack("{s:s}", "e", "outcome"), &err), 0);
+    cleanup(history_close_p) struct history *again = opened("full", false, &err);
+    assert_int_equal(history_count(again), 4);
+    assert_string_equal(json_string_value(json_object_get(history_event(again, 3), "e")), "outcome");
+}
+
+/* json_pack makes nothing of a text that is no UTF-8. */
+static void an_event_that_is_none_is_an_error(void **state)
+{
+    (void)state;
+    struct err err;
+    free(written("none", 1));
+    cleanup(history_close_p) struct history *h = opened("none", true, &err);
+    assert_int_equal(history_add(h, json_pack("{s:s}", "e", "\xff"), &err), -ERR_FAILURE);
+    assert_int_equal(history_count(h), 1);
+}
+
 /* More than one may begin within a second: whoever asks for the newest gets it. */
 static void the_newest_is_the_one_that_began_last(void **state)
 {
@@ -170,6 +224,9 @@ int main(void)
         cmocka_unit_test(a_line_that_was_taken_out_is_noticed),
         cmocka_unit_test(one_that_never_began_is_not_there),
         cmocka_unit_test(requests_are_taken_one_by_one),
+        cmocka_unit_test(a_torn_request_takes_no_other_with_it),
+        cmocka_unit_test(what_cannot_be_written_is_not_there),
+        cmocka_unit_test(an_event_that_is_none_is_an_error),
         cmocka_unit_test(the_newest_is_the_one_that_began_last),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
