@@ -74,15 +74,24 @@ static int kv_id(struct fs *f, const char *store, char **ret_id, struct err *err
     return r;
 }
 
+/* "&NAME=VALUE"; nothing without a value. */
+static char *query_part(const char *name, const char *value)
+{
+    cleanup(free_p) char *text = value && *value ? api_path("=%s", value) : NULL;
+    return text ? xasprintf("&%s%s", name, text) : xstrdup("");
+}
+
 static int kv_list(struct fs *f, const char *id, const char *prefix, entry_fn *fn, void *env,
                    struct err *err)
 {
-    cleanup(free_p) char *cursor = xstrdup("");
+    cleanup(free_p) char *path = api_path("/resources/stores/kv/%s/keys?limit=1000", id);
+    cleanup(free_p) char *with = query_part("prefix", prefix);
+    cleanup(free_p) char *cursor = NULL;
     for (;;) {
         cleanup(json_decref_p) json_t *root = NULL;
-        int r = fs_do(f, "GET", api_path("/resources/stores/kv/%s/keys?limit=1000&prefix=%s&cursor="
-                                         "%s&consistency=strong", id, prefix ? prefix : "", cursor),
-                      NULL, &root, err);
+        cleanup(free_p) char *at = query_part("cursor", cursor);
+        int r = fs_do(f, "GET", xasprintf("%s&consistency=strong%s%s", path, with, at), NULL, &root,
+                      err);
         if (r < 0)
             return r;
         size_t i;
@@ -319,11 +328,12 @@ int fs_secret_put(struct fs *f, const char *id, const char *key, const struct se
 static int secret_list(struct fs *f, const char *id, const char *prefix, entry_fn *fn, void *env,
                        struct err *err)
 {
-    cleanup(free_p) char *cursor = xstrdup("");
+    cleanup(free_p) char *path = api_path("/resources/stores/secret/%s/secrets?limit=200", id);
+    cleanup(free_p) char *cursor = NULL;
     for (;;) {
         cleanup(json_decref_p) json_t *root = NULL;
-        int r = fs_do(f, "GET", api_path("/resources/stores/secret/%s/secrets?limit=200&cursor=%s",
-                                         id, cursor), NULL, &root, err);
+        cleanup(free_p) char *at = query_part("cursor", cursor);
+        int r = fs_do(f, "GET", xasprintf("%s%s", path, at), NULL, &root, err);
         if (r < 0)
             return r;
         size_t i;

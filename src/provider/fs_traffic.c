@@ -212,9 +212,18 @@ static int probe_front(struct fs *f, const struct probe *p, int number, struct p
                                                 "none active yet");
             return 0;
         }
-        int r = fs_stage(f, number, host, &address, err);
-        if (r < 0)
+        struct err why = {0};
+        int r = fs_stage(f, number, host, &address, &why);
+        /* It may not stage what was in production before: then nobody can ask it. */
+        if (r == -ERR_FAILURE) {
+            snprintf(ret->why, sizeof ret->why, "%.255s", why.msg);
+            return 0;
+        }
+        if (r < 0) {
+            if (err)
+                *err = why;
             return r;
+        }
         if (!address) {
             snprintf(ret->why, sizeof ret->why, "Fastly names no staging address for %.150s", host);
             return 0;

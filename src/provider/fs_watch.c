@@ -246,9 +246,10 @@ static int purge_one(struct fs *f, const struct fs_service *s, const char *key, 
     cleanup(headers_clear) struct headers h = {0};
     if (soft)
         headers_add_str(&h, "fastly-soft-purge", "1");
+    if (key)
+        headers_add_str(&h, "surrogate-key", key);
     struct fs_call call = {.method = "POST"};
-    call.path = key ? api_path("/service/%s/purge/%s", s->id, key)
-                    : api_path("/service/%s/purge_all", s->id);
+    call.path = api_path(key ? "/service/%s/purge" : "/service/%s/purge_all", s->id);
     call.call = api_start(f->api, &(struct api_request){.method = "POST", .path = call.path,
                                                          .headers = &h, .repeatable = true});
     cleanup(json_decref_p) json_t *root = NULL;
@@ -264,6 +265,11 @@ int fs_purge(struct target *t, const char *key, bool soft, struct err *err)
         err_hint(err, "name a surrogate key to purge that one softly");
         return r;
     }
+    /* Fastly takes several in one header, with spaces between them. */
+    for (const char *p = key; p && *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return err_set(err, ERR_USAGE, "a surrogate key has neither spaces nor control "
+                                           "characters");
     int r = fs_read_all(f, err);
     const struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
     for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++)

@@ -429,17 +429,20 @@ class Fastly(Fake):
         return Answer(201 if kind != "config" else 200,
                       json={"id": id, "name": name, "created_at": created})
 
-    def list_stores(self, kind, req):
-        found = [{"id": i, "name": s["name"]} for i, s in self.stores.items()
-                 if s["kind"] == kind and req.query.get("name", s["name"]) == s["name"]]
-        if kind == "config":
-            return found
-        limit, at = int(req.query.get("limit", 100)), int(req.query.get("cursor") or 0)
+    def paged(self, req, found):
+        limit, at = int(req.query.get("limit", 100)), int(req.query.get("cursor", 0))
         if not 1 <= limit <= 1000:
             raise Refused(f"no limit: {limit}")
         limit = min(limit, self.page)
         more = {"next_cursor": str(at + limit)} if at + limit < len(found) else {}
         return {"data": found[at:at + limit], "meta": {"limit": limit, **more}}
+
+    def list_stores(self, kind, req):
+        found = [{"id": i, "name": s["name"]} for i, s in self.stores.items()
+                 if s["kind"] == kind and req.query.get("name", s["name"]) == s["name"]]
+        if kind == "config":
+            return found
+        return self.paged(req, found)
 
     def drop_store(self, kind, id):
         s = self.store(id, kind)
@@ -521,9 +524,7 @@ class Fastly(Fake):
     def kv_keys(self, req, id):
         names = sorted(k for k in self.store(id, "kv")["items"]
                        if k.startswith(req.query.get("prefix", "")))
-        limit, at = int(req.query.get("limit", 100)), int(req.query.get("cursor") or 0)
-        more = {"next_cursor": str(at + limit)} if at + limit < len(names) else {}
-        return Answer(json={"data": names[at:at + limit], "meta": {"limit": limit, **more}})
+        return Answer(json=self.paged(req, names))
 
     # --- config items ---
     def show_item(self, id, key, value):
@@ -629,9 +630,8 @@ class Fastly(Fake):
 
     @route("GET", "/resources/stores/secret/{id}/secrets", query=["limit", "cursor"])
     def secrets(self, req, id):
-        return Answer(json={"data": [{"name": n, "digest": "ZGlnZXN0"}
-                                     for n in self.store(id, "secret")["items"]],
-                            "meta": {"limit": 200}})
+        return Answer(json=self.paged(req, [{"name": n, "digest": "ZGlnZXN0"}
+                                            for n in self.store(id, "secret")["items"]]))
 
     @route("DELETE", "/resources/stores/secret/{id}/secrets/{name}")
     def delete_secret(self, req, id, name):
@@ -645,11 +645,14 @@ class Fastly(Fake):
         self.purged.append([self.service(service).name, "all"])
         return Answer(json={"status": "ok"})
 
-    @route("POST", "/service/{service}/purge/{key}")
-    def purge(self, req, service, key):
+    @route("POST", "/service/{service}/purge")
+    def purge(self, req, service):
+        keys = req.headers.get("surrogate-key", "").split()
+        if not keys:
+            raise Refused("no Surrogate-Key")
         soft = req.headers.get("fastly-soft-purge") == "1"
-        self.purged.append([self.service(service).name, key, soft])
-        return Answer(json={"status": "ok", "id": "1"})
+        self.purged += [[self.service(service).name, key, soft] for key in keys]
+        return Answer(json={key: f"{i}-purge" for i, key in enumerate(keys)})
 
     @route("GET", "/stats/service/{service}", query=["from", "to", "by"])
     def get_stats(self, req, service):

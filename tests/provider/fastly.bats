@@ -274,6 +274,15 @@ PUT /service/version/2/activate" ]
     expect_in "$output" '"found": false'
     ship_ok prod list kv sessions
     [[ $output == *'"a"'*'"a/b c"'*'"b"'* ]]
+    # However small Fastly makes its pages.
+    fake call '{"name": "set", "page": 1}' >/dev/null
+    ship_ok prod list kv sessions
+    [[ $output == *'"a"'*'"a/b c"'*'"b"'* ]]
+    ship_ok prod put secret secrets zweite another
+    ship_ok prod list secret secrets
+    [[ $output == *api-key*zweite* ]]
+    ship_ok prod remove secret secrets zweite
+    fake call '{"name": "set", "page": 1000}' >/dev/null
     ship_ok prod remove kv sessions a
     ship_ok prod list kv sessions
     [[ $output != *'"key": "a",'* ]]
@@ -298,7 +307,15 @@ PUT /service/version/2/activate" ]
     expect_status 1
     ship_ok prod purge
     ship_ok prod purge key1
-    [ "$(state 's["purged"]')" = "[['shop', 'all'], ['shop', 'key1', False]]" ]
+    edgectl purge --target prod --soft a/b
+    expect_status 0
+    [ "$(state 's["purged"]')" = "[['shop', 'all'], ['shop', 'key1', False], ['shop', 'a/b', True]]" ]
+    edgectl purge --target prod 'two keys'
+    expect_status 2
+    expect_in "$stderr" "has neither spaces nor"
+    edgectl purge --target prod --all --soft
+    expect_status 2
+    expect_in "$stderr" "purges everything only for good"
     no_violations
 }
 

@@ -107,7 +107,7 @@ print(*[v["id"] for v in json.load(sys.stdin)["scripts"]["shop"]["versions"]])'
     compare cloudflare
 }
 
-@test "fastly: compute deploy, stage, activate, stores, sealed secrets, links, purge, delete" {
+@test "fastly: compute deploy, activate, stores, sealed secrets, links, purge, delete" {
     peer fastly
     cat >edge.yaml <<'EOF'
 name: shop
@@ -162,4 +162,106 @@ print(s["services"]["shop"]["id"], *[s["stores"][n]["id"] for n in sorted(s["sto
     ship_ok prod destroy
     keep ours.json
     compare fastly
+}
+
+@test "fastly: entries of stores, staging, rollback, soft purges, log-tail" {
+    peer fastly
+    cat >edge.yaml <<'EOF'
+name: shop
+build: { artifact: app.wasm }
+kv: { sessions: { entries: { a: "1" } } }
+config: { flags: { rel: "1" } }
+secrets: { api-key: }
+targets: { prod: { provider: fastly } }
+EOF
+    # An app with a version that has traffic and one that has none; nothing of that is kept.
+    start() {
+        stop_fake
+        rm -rf fake state
+        start_fake fastly
+        export FASTLY_API_ENDPOINT=$FAKE FASTLY_ACCOUNT_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token
+        export FASTLY_USE_API_SIGNING_KEY=1
+        sed -i 's/rel: "."/rel: "1"/' edge.yaml
+        ship_ok prod deploy app one secrets/api-key=secret-1
+        ship_ok prod split "$(field version)"
+        sed -i 's/rel: "."/rel: "2"/' edge.yaml
+        ship_ok prod deploy app two secrets/api-key=secret-1
+        version=$(field version)
+        no_violations
+        fake reset >/dev/null
+    }
+    ids() {
+        fake state | python3 -c 'import json, sys
+s = json.load(sys.stdin)
+links = s["services"]["shop"]["versions"]["1"]["links"]
+print(*[s["stores"][links[n]]["id"] for n in ("sessions", "flags", "secrets")])'
+    }
+    logged() {
+        [[ $(fake call '{"name": "logging"}') == *shop* ]]
+    }
+    log() {
+        wait_for 20 logged
+        fake call '{"name": "logs", "service": "shop", "batches": [{"batch_id": "b1", "logs": [
+            {"sequence_number": 1, "request_start_us": 5, "stream": "stdout", "id": "r1", "message": "line\n"}]}]}'
+    }
+    start
+    read -r kv config secret <<<"$(ids)"
+    service=${version%.2}
+    printf value >value
+    theirs kv-store-entry create --store-id "$kv" --key 'k/1 x' --value value
+    theirs kv-store-entry get --store-id "$kv" --key 'k/1 x'
+    theirs kv-store-entry list --store-id "$kv"
+    theirs kv-store-entry delete --store-id "$kv" --key 'k/1 x'
+    theirs config-store-entry update --upsert --store-id "$config" --key beta --value value
+    theirs config-store-entry describe --store-id "$config" --key beta
+    theirs config-store-entry list --store-id "$config"
+    theirs config-store-entry delete --store-id "$config" --key beta
+    theirs secret-store-entry create --store-id "$secret" --name other --file value --recreate-allow
+    theirs secret-store-entry list --store-id "$secret"
+    theirs secret-store-entry delete --store-id "$secret" --name other
+    theirs service purge --service-id "$service" --key k1
+    theirs service purge --service-id "$service" --key k1 --soft
+    theirs service purge --service-id "$service" --all
+    timeout -s INT 20 "$PEER" log-tail --service-id "$service" >tail.out 2>&1 3>&- &
+    pid=$!
+    log
+    wait_for 20 grep -q line tail.out
+    kill -INT "$pid"
+    wait "$pid" || :
+    theirs service version list --service-id "$service"
+    theirs service version stage --service-id "$service" --version 2
+    theirs service version activate --service-id "$service" --version 2
+    theirs service version activate --service-id "$service" --version 1
+    theirs service version unstage --service-id "$service" --version 2
+    theirs service version deactivate --service-id "$service" --version 1
+    theirs service delete --service-id "$service"
+    keep theirs.json
+    start
+    ship_ok prod put kv sessions 'k/1 x' value
+    ship_ok prod get kv sessions 'k/1 x'
+    ship_ok prod list kv sessions
+    ship_ok prod remove kv sessions 'k/1 x'
+    ship_ok prod put config flags beta value
+    ship_ok prod get config flags beta
+    ship_ok prod list config flags
+    ship_ok prod remove config flags beta
+    ship_ok prod put secret secrets other value
+    ship_ok prod list secret secrets
+    ship_ok prod remove secret secrets other
+    for purge in k1 "--soft k1" --all; do
+        # shellcheck disable=SC2086
+        edgectl purge --target prod $purge
+        expect_status 0
+    done
+    "$TEST_TOOLS/ship" prod logs 1 >tail.out 3>&- &
+    pid=$!
+    log
+    wait "$pid"
+    # Nothing answers at the address, which is another matter.
+    ship_ok prod probe "$version" /
+    ship_ok prod split "$version"
+    ship_ok prod split "${version%.2}.1"
+    ship_ok prod destroy
+    keep ours.json
+    compare fastly_data
 }
