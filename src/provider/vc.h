@@ -7,6 +7,7 @@
  *     vc_plan.c      what is missing, and the steps that make it
  *     vc_deploy.c    files and deployments
  *     vc_traffic.c   versions, splits by rolling releases, probes
+ *     vc_purge.c     forgetting what is cached
  *     vc_data.c      data by kind; Edge Config, notes
  *     vc_secrets.c   environment variables: secrets, and where KV is
  *     vc_watch.c     metrics and logs */
@@ -31,6 +32,7 @@ struct vc {
     struct vc_creds creds;
     char *project_id, *project_name;    /* once vc_project was called */
     json_t *project;                /* as it was read last */
+    int status;                     /* of the last answer; 0 when there was none */
     struct kv_rest *kv;             /* the store whose data were asked for last; NULL = none */
     char *kv_store;
 };
@@ -123,6 +125,9 @@ must_use int vc_remove(struct target *t, struct store_ref store, const char *con
                        size_t count, struct err *err);
 must_use int vc_put_note(struct target *t, const char *key, const char *text, struct err *err);
 must_use int vc_get_note(struct target *t, const char *key, struct buf *text, struct err *err);
+
+/* --- vc_purge.c --- */
+must_use int vc_purge(struct target *t, const char *key, bool soft, struct err *err);
 
 /* --- vc_watch.c --- */
 must_use int vc_metrics(struct target *t, const char *version, int64_t since_ms,

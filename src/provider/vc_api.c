@@ -93,7 +93,11 @@ static int start(struct vc *v, const char *method, const char *path, json_t *bod
     }
     struct api_request request = {.method = method, .path = path, .repeatable = repeatable,
                                   .body = body ? api_body_json(body) : NULL};
-    return api_do(v->api, &request, answer, err);
+    v->status = 0;
+    int r = api_do(v->api, &request, answer, err);
+    if (r == 0)
+        v->status = answer->status;
+    return r;
 }
 
 /* Some answers are empty where others are an object. */

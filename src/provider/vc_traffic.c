@@ -30,13 +30,25 @@ static int percent_bp(const json_t *stage)
     return (int)(json_number_value(json_object_get(stage, "targetPercentage")) * 100 + 0.5);
 }
 
+/* Does the plan have no rolling releases, or may the token not see them? What the account pays for
+ * tells, to whom it may. */
+static bool plan_has_none(struct vc *v)
+{
+    cleanup(json_decref_p) json_t *answer = NULL;
+    struct err ignored;
+    int r = vc_find(v, api_path("/v1/projects/%s/rolling-release/billing", v->project_id), &answer,
+                    &ignored);
+    const char *reason = r > 0 ? json_text(answer, "reason") : NULL;
+    return reason && strcmp(reason, "plan_not_supported") == 0;
+}
+
 static int read_rolling(struct vc *v, struct state *s, struct err *err)
 {
     cleanup(json_decref_p) json_t *answer = NULL;
     int r = vc_find(v, api_path("/v1/projects/%s/rolling-release?state=ACTIVE", v->project_id),
                     &answer, err);
     /* Where the plan has none, asking is refused: then none is active. */
-    if (r == -ERR_LIMIT || (r == -ERR_CREDENTIALS && err && strstr(err->msg, "rolling")))
+    if (r < 0 && (v->status == 402 || (v->status == 403 && plan_has_none(v))))
         return 0;
     const json_t *its = json_object_get(answer, "rollingRelease");
     const char *state = json_text(its, "state");
@@ -194,12 +206,13 @@ static int configure(struct vc *v, json_t *config, struct err *err)
 static int switch_off(struct vc *v, struct err *err)
 {
     cleanup(json_decref_p) json_t *answer = NULL;
-    struct err ignored;
     int r = vc_find(v, api_path("/v1/projects/%s/rolling-release/config", v->project_id), &answer,
-                    &ignored);
+                    err);
+    if (r < 0 && (v->status == 402 || (v->status == 403 && plan_has_none(v))))
+        return 0;
     return r > 0 && json_is_object(json_object_get(answer, "rollingRelease"))
                ? configure(v, json_pack("{s:b}", "enabled", 0), err)
-               : 0;
+               : r < 0 ? r : 0;
 }
 
 static int set_one(struct vc *v, const struct state *s, const char *version, struct err *err)

@@ -88,11 +88,11 @@ const struct provider provider_vercel = {
     .caps = {.split = SPLIT_STAGED, .min_bp = 100, .max_bp = 9900, .step_bp = 100,
              .sticky = STICKY_CLIENT, .upload_without_traffic = true, .probe = true,
              .preview = true, .versions = true, .metrics = true, .kv = true, .config = true,
-             .secrets = true, .config_live = true, .logs = true, .notes = true,
+             .secrets = true, .config_live = true, .logs = true, .purge = true, .notes = true,
              .propagation_ms = 10 * 1000, .metric_lag_ms = 2 * 60 * 1000},
     .open = on_open, .close = on_close, .whoami = on_whoami, .plan = vc_plan,
     .versions = vc_versions, .get_split = vc_get_split, .set_split = vc_set_split,
-    .set_stages = vc_set_stages, .probe = vc_probe, .metrics = vc_metrics, .tail = vc_tail,
+    .set_stages = vc_set_stages, .probe = vc_probe, .metrics = vc_metrics, .tail = vc_tail, .purge = vc_purge,
     .list = vc_list, .get = vc_get, .put = vc_put, .remove = vc_remove, .put_note = vc_put_note,
     .get_note = vc_get_note, .gc = vc_gc, .destroy = vc_destroy,
 };

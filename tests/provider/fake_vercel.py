@@ -32,7 +32,7 @@ class Vercel(Fake):
         self.projects, self.files, self.deployments, self.configs = {}, {}, {}, {}
         self.plan, self.slow, self.ids, self.forget = "pro", SLOW, 0, 0
         self.rows, self.log_rows, self.dimensions = [], [], ["deployment_id", "http_status"]
-        self.protected = None
+        self.protected, self.purged, self.narrow = None, [], False
 
     def next_id(self, prefix):
         self.ids += 1
@@ -62,7 +62,7 @@ class Vercel(Fake):
             "deployments": {i: {k: d[k] for k in ("readyState", "target", "meta", "project")} |
                             {"files": [f["file"] for f in d["files"]], "env": d["baked"]}
                             for i, d in self.deployments.items()},
-            "files": len(self.files), "configs": self.configs,
+            "files": len(self.files), "configs": self.configs, "purged": self.purged,
         }
 
     def project(self, key):
@@ -301,8 +301,20 @@ class Vercel(Fake):
         return Answer(201)
 
     def need_pro(self):
-        if self.plan != "pro":
+        """What a Hobby project answers is not known: 402, or 403 as for what a token may not see."""
+        if self.plan == "hobby":
             raise Instead(no(402, "payment_required", "Rolling releases need a Pro plan."))
+        if self.plan == "hobby-403" or self.narrow:
+            raise Instead(no(403, "forbidden", "You don't have permission to the rolling-release."))
+
+    @route("GET", "/v1/projects/{id}/rolling-release/billing", query=["teamId"])
+    def billing(self, req, id):
+        self.project(id)
+        if self.narrow:
+            return no(403, "forbidden", "Not authorized")
+        return Answer(json={"availableSlots": "unlimited", "reason": "unlimited_slots", "message": ""}
+                      if self.plan == "pro" else
+                      {"availableSlots": 0, "reason": "plan_not_supported", "message": "Upgrade"})
 
     @route("GET", "/v1/projects/{id}/rolling-release/config", query=["teamId"])
     def get_config(self, req, id):
@@ -451,6 +463,33 @@ class Vercel(Fake):
         if key not in items:
             return no(404, "edge_config_item_not_found", "not found")
         return Answer(json={"key": key, "value": items[key]})
+
+    # --- caches ---
+    def purge(self, req, what):
+        self.check_scope(req)
+        self.purged.append([self.project(req.query["projectIdOrName"])["name"], what])
+        return Answer(json={})
+
+    @route("POST", "/v1/edge-cache/invalidate-by-tags", query=["teamId", "projectIdOrName"], body="json")
+    def invalidate(self, req):
+        if set(req.json()) - {"tags", "target"}:
+            raise Refused(f"invalidate what? {req.json()}")
+        return self.purge(req, ["stale", req.json()["tags"]])
+
+    @route("POST", "/v1/edge-cache/dangerously-delete-by-tags", query=["teamId", "projectIdOrName"],
+           body="json")
+    def delete_tags(self, req):
+        if set(req.json()) - {"tags", "target", "revalidationDeadlineSeconds"}:
+            raise Refused(f"delete what? {req.json()}")
+        return self.purge(req, ["gone", req.json()["tags"]])
+
+    @route("POST", "/v1/edge-cache/purge-all", query=["teamId", "projectIdOrName"])
+    def purge_edge(self, req):
+        return self.purge(req, "edge")
+
+    @route("DELETE", "/v1/data-cache/purge-all", query=["teamId", "projectIdOrName"])
+    def purge_data(self, req):
+        return self.purge(req, "data")
 
     # --- numbers and logs ---
     @route("GET", "/v2/observability/schema/{metric}", query=["teamId"])

@@ -134,6 +134,38 @@ arm() {
     no_violations
 }
 
+@test "a token that may not see rolling releases is told so, and not taken for a plan without them" {
+    deploy 1
+    one=$version
+    ship_ok prod split "$one"
+    fake call '{"name": "set", "narrow": true}'
+    ship prod get-split
+    expect_status 8
+    expect_in "$stderr" "You don't have permission to the rolling-release"
+    ship prod split "$one"
+    expect_status 8
+    fake call '{"name": "set", "narrow": false, "plan": "hobby-403"}'
+    split "[$(arm "$one" 10000)]"
+    deploy 2
+    ship_ok prod split "$version"
+    split "[$(arm "$version" 10000)]"
+    no_violations
+}
+
+@test "caches: by a tag, as stale or gone; all of them" {
+    deploy 1
+    ship_ok prod purge product-42
+    ship_ok prod purge
+    expect_in "$(fake state)" '"purged":[["shop",["gone","product-42"]],["shop","edge"],["shop","data"]]'
+    edgectl purge product-43 --soft --target prod
+    expect_status 0
+    expect_in "$(fake state)" '["shop",["stale","product-43"]]'
+    edgectl purge --all --soft --target prod
+    expect_status 2
+    expect_in "$stderr" Vercel-Cache-Tag
+    no_violations
+}
+
 @test "a project that was there is adopted by a step that says so, and only once" {
     fake call '{"name": "project", "deployed": true}'
     manifest 'domains: [app.example.com, new.example.com]'
