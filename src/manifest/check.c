@@ -108,6 +108,8 @@ static const char *text_rule(const struct manifest_key *k, const struct node *n)
         return rule_name(n->text, n->len);
     if ((k->flags & KEY_OWN_PATH) && n->text[0] == '/')
         return url_split_own_path(n->text, &url);
+    if (k->flags & KEY_ROUTE)
+        return rule_route(n->text);
     if (k->types & KT_URL)
         return url_split(n->text, &url);
     if (k->types & KT_ANY_URL)

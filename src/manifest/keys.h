@@ -44,6 +44,7 @@ enum {
     KEY_PLAIN_ADDRESSES = 1 << 9,
     KEY_BYTES = 1 << 10,        /* text that may have NUL in it */
     KEY_OWN_PATH = 1 << 11,     /* KT_URL: or a path on edgectl's own server, "/..." */
+    KEY_ROUTE = 1 << 12,        /* a pattern of URLs: "*.example.com/api/" and a '*' */
 };
 
 struct manifest_key {
@@ -84,6 +85,8 @@ bool value_int(const char *s, int64_t *ret);
 /* --- more rules in the form of rules.h --- */
 const char *rule_name(const char *s, size_t len);
 const char *rule_host(const char *s);
+/* Of a Worker: host, with a leading '*' or not, and path, with a '*' at its end or not. */
+const char *rule_route(const char *s);
 const char *rule_header(const char *s);
 
 /* --- URLs --- */

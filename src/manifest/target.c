@@ -31,11 +31,14 @@ void manifest_target_free(struct manifest_target *t)
         return;
     for (size_t i = 0; i < t->domain_count; i++)
         free(t->domains[i]);
+    for (size_t i = 0; i < t->route_count; i++)
+        free(t->routes[i]);
     for (size_t i = 0; i < t->remote_count; i++) {
         free(t->remotes[i].path);
         free(t->remotes[i].id);
     }
     free(t->domains);
+    free(t->routes);
     free(t->remotes);
     free(t->name);
     free(t->account);
@@ -94,6 +97,7 @@ struct manifest_target *bind_target(const char *name, const struct node *n)
             t->provider = (enum manifest_provider)i;
     }
     t->domains = bind_names(bind_child(n, "domains"), &t->domain_count);
+    t->routes = bind_names(bind_child(n, "routes"), &t->route_count);
     t->account = bind_text(n, "account");
     t->worker = bind_text(n, "worker");
     t->service = bind_text(n, "service");

@@ -28,6 +28,8 @@ struct manifest_target {
     char **domains;
     size_t domain_count;
     char *account, *worker;                             /* cloudflare */
+    char **routes;
+    size_t route_count;
     char *service;                                      /* fastly */
     bool router;
     char *distribution, *function, *region, *role;      /* aws */

@@ -135,3 +135,20 @@ const char *rule_host(const char *s)
         return "a host name is expected";
     return rule_header(s);
 }
+
+const char *rule_route(const char *s)
+{
+    if (strstr(s, "://"))
+        return "a route is HOST/PATH, without a scheme";
+    size_t len = strcspn(s, "/");
+    cleanup(free_p) char *host = xstrndup(s, len);
+    const char *name = host[0] == '*' ? host + 1 : host, *path = s + len;
+    name += name[0] == '.' && name != host;
+    if (!*path)
+        return "a route has a path: HOST/* is the whole host";
+    if (strchr(name, '*') || !strchr(name, '.'))
+        return "its host is a name of a zone, or '*' and such a name";
+    if (path[strcspn(path, "*")] && path[strcspn(path, "*") + 1])
+        return "a '*' may stand at the end of its path only";
+    return path[strcspn(path, " \t?#")] ? "a route has no query and no blanks" : rule_host(name);
+}

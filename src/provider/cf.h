@@ -5,6 +5,7 @@
  *     cf_api.c       credentials' way into calls, the envelope, absent things
  *     cf_creds.c     where credentials are found
  *     cf_plan.c      what is missing, and the steps that make it
+ *     cf_routes.c    domains and routes
  *     cf_upload.c    a version
  *     cf_traffic.c   versions, splits, probes
  *     cf_data.c      KV, config, secrets
@@ -82,6 +83,27 @@ must_use int cf_namespace_find(struct cf *c, const char *store, const char **ret
                                struct err *err);
 /* The title that a store's namespace is made with; the caller frees. */
 char *cf_namespace_title(const struct cf *c, const char *store);
+
+/* --- cf_routes.c --- */
+/* A step about one thing, whose name is its data. */
+struct step *cf_add_step(struct steps *steps, enum step_verb verb, char *id, char *text,
+                         int (*run)(struct target *, struct step *, struct err *),
+                         const char *name);
+/* Must the account's domains be known for a plan? */
+bool cf_wants_domains(const struct cf *c);
+/* Steps for the domains and routes that the manifest names and the worker does not have, and for
+ * those that were made here and are named no more. `attached`: an envelope with the account's
+ * domains; NULL when cf_wants_domains was false. */
+must_use int cf_plan_routes(struct cf *c, const json_t *attached, struct steps *steps,
+                            struct err *err);
+/* Steps that take away all that were made here. */
+must_use int cf_plan_no_routes(struct cf *c, struct steps *steps, struct err *err);
+/* "https://HOST" of the first route with one host; NULL when there is none. */
+char *cf_route_url(const struct cf *c);
+/* Calls `fn` once for each zone of the target's domains and routes, until it fails. */
+must_use int cf_each_zone(struct cf *c,
+                          int (*fn)(struct cf *c, const char *zone, void *env, struct err *err),
+                          void *env, struct err *err);
 
 /* --- cf_upload.c --- */
 /* The release's version, unless it is there already; sets it in the shipment. */

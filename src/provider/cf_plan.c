@@ -52,7 +52,7 @@ static int look(struct cf *c, bool wants_namespaces, struct look *l, struct err 
                                  cf_account_path(c, "/storage/kv/namespaces?per_page=100&order="
                                                     "title&direction=asc&page=1"),
                                  NULL, false);
-    if (c->t.o.manifest->target->domain_count)
+    if (cf_wants_domains(c))
         l->domains = cf_start(c, "GET", cf_account_path(c, "/workers/domains"), NULL, false);
     int r = cf_know_subdomain(c, err);
     collect(c, &l->service, &l->json_service, &r, err);
@@ -139,17 +139,6 @@ int cf_namespace_find(struct cf *c, const char *store, const char **ret_id, stru
     return *ret_id ? 1 : search_namespaces(c, store, NULL, ret_id, err);
 }
 
-/* Data of a step about one thing. */
-static struct step *add_named(struct steps *steps, enum step_verb verb, char *id, char *text,
-                              int (*run)(struct target *, struct step *, struct err *),
-                              const char *name)
-{
-    struct step *s = steps_add(steps, verb, id, text, run);
-    s->data = xstrdup(name);
-    s->free_data = free;
-    return s;
-}
-
 struct making {
     struct cf *c;
     const char *store;
@@ -226,14 +215,14 @@ static int plan_kv(struct cf *c, const struct bundle_binding *b, json_t *page,
         return found;
     if (!found) {
         cleanup(free_p) char *title = cf_namespace_title(c, b->store);
-        add_named(steps, STEP_MAKE, xasprintf("kv %s", b->store),
+        cf_add_step(steps, STEP_MAKE, xasprintf("kv %s", b->store),
                   xasprintf("make the KV namespace %s", title), run_namespace, b->store);
     }
     if (!kv_of(&c->t, b->store))
         return 0;
     int seed = found ? needs_seed(c, b->store, id, err) : 1;
     if (seed > 0)
-        add_named(steps, STEP_MAKE, xasprintf("kv-seed %s", b->store),
+        cf_add_step(steps, STEP_MAKE, xasprintf("kv-seed %s", b->store),
                   xasprintf("put the first content into the KV store %s", b->store), run_seed,
                   b->store);
     return seed < 0 ? seed : 0;
@@ -279,7 +268,7 @@ static void plan_adoption(struct cf *c, const struct look *l, struct steps *step
     json_t *last = json_array_get(json_object_get(result_of(l->json_deployments), "deployments"),
                                   0);
     const char *by = json_text(last, "author_email"), *when = json_text(last, "created_on");
-    add_named(steps, STEP_ADOPT, xasprintf("adopt %s", c->script),
+    cf_add_step(steps, STEP_ADOPT, xasprintf("adopt %s", c->script),
               xasprintf("take over the worker %s, which edgectl did not make (last deployed by %s, "
                         "%s)", c->script, by ? by : "somebody", when ? when : "some time ago"),
               run_adopt, c->script);
@@ -320,7 +309,7 @@ static int run_workers_dev(struct target *t, struct step *step, struct err *err)
     return r < 0 ? r : r > 0 ? 0 : err_set(err, ERR_FAILURE, "the worker %s has gone", c->script);
 }
 
-/* Without domains of its own an app is reached below workers.dev; previews always are. */
+/* Without domains and routes of its own an app is reached below workers.dev; previews always are. */
 static int plan_workers_dev(struct cf *c, const struct shipment *s, const struct look *l,
                             struct steps *steps, struct err *err)
 {
@@ -328,10 +317,11 @@ static int plan_workers_dev(struct cf *c, const struct shipment *s, const struct
     json_t *own = result_of(l->json_own);
     bool on = json_is_true(json_object_get(own, "enabled"));
     bool previews = json_is_true(json_object_get(own, "previews_enabled"));
-    bool wanted = on || mt->domain_count == 0;
+    bool elsewhere = mt->domain_count || mt->route_count;
+    bool wanted = on || !elsewhere;
     if (on == wanted && previews)
         return 0;
-    if (!c->subdomain && mt->domain_count && !s->preview)
+    if (!c->subdomain && elsewhere && !s->preview)
         return 0; /* nothing is there to be had below workers.dev, and nothing is needed */
     if (!c->subdomain) {
         int r = err_set(err, ERR_FAILURE, "the account has no workers.dev subdomain, so that the "
@@ -340,82 +330,11 @@ static int plan_workers_dev(struct cf *c, const struct shipment *s, const struct
                       "https://dash.cloudflare.com/%s/workers/subdomain", c->account);
         return r;
     }
-    add_named(steps, STEP_CHANGE, xasprintf("workers.dev %s", c->script),
+    cf_add_step(steps, STEP_CHANGE, xasprintf("workers.dev %s", c->script),
               xasprintf("answer at %s.%s.workers.dev%s", c->script, c->subdomain,
                         wanted ? "" : " (previews only)"),
               run_workers_dev, wanted ? "on" : "off");
     return 0;
-}
-
-static int run_domain(struct target *t, struct step *step, struct err *err)
-{
-    struct cf *c = cf_of(t);
-    cleanup(free_p) char *zone = NULL;
-    int r = cf_zone(c, step->data, &zone, err);
-    if (r <= 0)
-        return r < 0 ? r : err_set(err, ERR_FAILURE, "no zone for %s", (char *)step->data);
-    return cf_do(c, "PUT", cf_account_path(c, "/workers/domains"),
-                 api_body_json(json_pack("{s:s, s:s, s:s, s:s}", "environment", "production",
-                                         "hostname", (char *)step->data, "service", c->script,
-                                         "zone_id", zone)),
-                 NULL, err);
-}
-
-/* True if the worker has the whole host by a route, as older set-ups do. */
-static int has_route(struct cf *c, const char *zone, const char *host, struct err *err)
-{
-    cleanup(json_decref_p) json_t *root = NULL;
-    int r = cf_do(c, "GET", api_path("/zones/%s/workers/routes", zone), NULL, &root, err);
-    if (r < 0)
-        return r;
-    cleanup(free_p) char *pattern = xasprintf("%s/*", host);
-    size_t i;
-    json_t *route;
-    json_array_foreach(result_of(root), i, route) {
-        const char *script = json_text(route, "script"), *its = json_text(route, "pattern");
-        if (script && its && strcmp(its, pattern) == 0 && strcmp(script, c->script) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int plan_domain(struct cf *c, const char *host, json_t *attached, struct steps *steps,
-                       struct err *err)
-{
-    const char *owner = NULL;
-    size_t i;
-    json_t *d;
-    json_array_foreach(result_of(attached), i, d)
-        if (json_text(d, "hostname") && strcmp(json_text(d, "hostname"), host) == 0)
-            owner = json_text(d, "service");
-    if (owner && strcmp(owner, c->script) == 0)
-        return 0;
-    cleanup(free_p) char *zone = NULL;
-    int r = cf_zone(c, host, &zone, err);
-    if (r < 0)
-        return r;
-    if (r == 0) {
-        r = err_set(err, ERR_MANIFEST, "domain '%s' is in no zone of account %s", host, c->account);
-        err_hint(err, "add the site to the account first, or let the token see it (Zone: Read)");
-        return r;
-    }
-    r = owner ? 0 : has_route(c, zone, host, err);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    add_named(steps, owner ? STEP_ADOPT : STEP_MAKE, xasprintf("domain %s", host),
-              owner ? xasprintf("move the domain %s here from the worker %s", host, owner)
-                    : xasprintf("answer at https://%s", host),
-              run_domain, host);
-    return 0;
-}
-
-static int plan_domains(struct cf *c, const struct look *l, struct steps *steps, struct err *err)
-{
-    const struct manifest_target *mt = c->t.o.manifest->target;
-    int r = 0;
-    for (size_t i = 0; i < mt->domain_count && r == 0; i++)
-        r = plan_domain(c, mt->domains[i], l->json_domains, steps, err);
-    return r;
 }
 
 /* --- the whole --- */
@@ -446,7 +365,7 @@ int cf_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
     plan_version(c, s, &l, ret);
     r = plan_workers_dev(c, s, &l, ret, err);
     if (r == 0 && !s->preview)
-        r = plan_domains(c, &l, ret, err);
+        r = cf_plan_routes(c, l.json_domains, ret, err);
     s->url = cf_url(c);
     s->preview_url = s->version[0] ? cf_preview_url(c, s->version) : NULL;
     return r;

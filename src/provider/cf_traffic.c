@@ -31,6 +31,9 @@ char *cf_url(const struct cf *c)
     const struct manifest_target *mt = c->t.o.manifest->target;
     if (mt->domain_count)
         return xasprintf("https://%s", mt->domains[0]);
+    char *routed = cf_route_url(c);
+    if (routed)
+        return routed;
     return c->subdomain ? xasprintf("https://%s.%s.workers.dev", c->script, c->subdomain) : NULL;
 }
 

@@ -291,31 +291,27 @@ int cf_zone(struct cf *c, const char *host, char **ret_zone, struct err *err)
     return 0;
 }
 
+static int purge_zone(struct cf *c, const char *zone, void *env, struct err *err)
+{
+    const char *key = env;
+    json_t *what = key ? json_pack("{s:[s]}", "tags", key)
+                       : json_pack("{s:b}", "purge_everything", 1);
+    return cf_do(c, "POST", api_path("/zones/%s/purge_cache", zone), api_body_json(what), NULL,
+                 err);
+}
+
 int cf_purge(struct target *t, const char *key, bool soft, struct err *err)
 {
     struct cf *c = cf_of(t);
     const struct manifest_target *mt = t->o.manifest->target;
     if (soft)
         return err_set(err, ERR_USAGE, "Cloudflare has no soft purge");
-    if (!mt->domain_count) {
-        int r = err_set(err, ERR_USAGE, "there is no cache to purge: the target has no domains");
+    if (!mt->domain_count && !mt->route_count) {
+        int r = err_set(err, ERR_USAGE, "there is no cache to purge: the target has no domains "
+                        "and no routes");
         err_hint(err, "only a zone has a cache, workers.dev has none");
         return r;
     }
     int r = cf_account(c, err);
-    for (size_t i = 0; i < mt->domain_count && r == 0; i++) {
-        cleanup(free_p) char *zone = NULL;
-        r = cf_zone(c, mt->domains[i], &zone, err);
-        if (r == 0)
-            return err_set(err, ERR_MANIFEST, "domain '%s' is in no zone of account %s",
-                           mt->domains[i], c->account);
-        json_t *what = key ? json_pack("{s:[s]}", "tags", key)
-                           : json_pack("{s:b}", "purge_everything", 1);
-        struct api_body *body = api_body_json(what);
-        if (r < 0)
-            api_body_free(body);
-        else
-            r = cf_do(c, "POST", api_path("/zones/%s/purge_cache", zone), body, NULL, err);
-    }
-    return r;
+    return r < 0 ? r : cf_each_zone(c, purge_zone, (void *)key, err);
 }

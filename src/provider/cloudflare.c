@@ -151,6 +151,10 @@ static int cf_destroy(struct target *t, struct steps *ret, struct err *err)
     cleanup(free_p) char *service = api_path("/workers/services/%s", c->script);
     struct cf_call call = cf_start(c, "GET", cf_account_path(c, service), NULL, false);
     r = cf_wait(c, &call, &root, err);
+    if (r >= 0) {
+        int planned = cf_plan_no_routes(c, ret, err);
+        r = planned < 0 ? planned : r;
+    }
     if (r > 0)
         add_delete(ret, xasprintf("worker %s", c->script),
                    xasprintf("delete the worker %s, its versions, secrets and domains", c->script),

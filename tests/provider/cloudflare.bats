@@ -159,6 +159,60 @@ split() {
     no_violations
 }
 
+routes() {
+    state 'sorted((r["pattern"], r["script"]) for z in s["routes"].values() for r in z)'
+}
+
+@test "routes: made, taken over; those that were made here go when they are named no more" {
+    fake call '{"name": "script", "script": "old"}'
+    fake call '{"name": "route", "zone": "zone1", "pattern": "example.com/old/*", "script": "old"}'
+    fake call '{"name": "route", "zone": "zone1", "pattern": "example.com/theirs/*", "script": "old"}'
+    fake call '{"name": "route", "zone": "zone2", "pattern": "example.org/mine/*", "script": "shop"}'
+    manifest 'routes: ["*.example.com/api/*", "example.com/old/*", "example.org/mine/*"], domains: [a.example.com]'
+    deploy 1
+    expect_in "$output" '"verb": "make", "id": "route *.example.com/api/*", "text": "answer at *.example.com/api/*"'
+    expect_in "$output" '"verb": "adopt", "id": "route example.com/old/*", "text": "move the route example.com/old/* here from the worker old"'
+    [[ $output != *'"id": "route example.org/mine/*"'* ]]
+    [[ $output != *'"id": "workers.dev shop", "text": "answer at shop.acme.workers.dev"'* ]]
+    [ "$(routes)" = "[('*.example.com/api/*', 'shop'), ('example.com/old/*', 'shop'), ('example.com/theirs/*', 'old'), ('example.org/mine/*', 'shop')]" ]
+    deploy 1
+    expect_in "$output" '"steps": []'
+    ship_ok prod purge tag1
+    [ "$(state 's["purged"]')" = "[['zone1', {'tags': ['tag1']}], ['zone2', {'tags': ['tag1']}]]" ]
+    manifest 'routes: ["example.com/shop/*"]'
+    deploy 1
+    expect_in "$output" '"verb": "delete", "id": "route *.example.com/api/*"'
+    expect_in "$output" '"verb": "delete", "id": "domain a.example.com"'
+    expect_in "$output" '"url": "https://example.com"'
+    # What was not made here stays.
+    [ "$(routes)" = "[('example.com/old/*', 'shop'), ('example.com/shop/*', 'shop'), ('example.com/theirs/*', 'old'), ('example.org/mine/*', 'shop')]" ]
+    [ "$(state 'len(s["domains"])')" = 0 ]
+    deploy 1
+    expect_in "$output" '"steps": []'
+    ship_ok prod destroy
+    expect_in "$output" 'answer at example.com/shop/* no more'
+    [ "$(routes)" = "[('example.com/old/*', 'shop'), ('example.com/theirs/*', 'old'), ('example.org/mine/*', 'shop')]" ]
+    manifest 'routes: ["nowhere.test/*"]'
+    ship prod plan app x secrets/api-key=value
+    expect_status 9
+    expect_in "$stderr" "route 'nowhere.test' is in no zone"
+    no_violations
+}
+
+@test "a route whose answer was lost is found; a host with a DNS record is told" {
+    manifest 'routes: ["example.com/api/*"]'
+    fake fault '{"match": "POST .*/workers/routes", "kind": "reset"}'
+    deploy 1
+    [ "$(routes)" = "[('example.com/api/*', 'shop')]" ]
+    manifest 'domains: [taken.example.com]'
+    fake call '{"name": "set", "records": ["taken.example.com"]}'
+    ship prod deploy app x secrets/api-key=secret-1
+    expect_status 1
+    expect_in "$stderr" "externally managed DNS records"
+    expect_in "$stderr" "'taken.example.com/*' in targets.prod.routes"
+    no_violations
+}
+
 @test "data: KV by its API, config and secrets in a new version without traffic" {
     deploy 1
     ship_ok prod put kv sessions 'a/b c' 'ü'

@@ -64,7 +64,7 @@ class Cloudflare(Fake):
         self.scripts, self.namespaces, self.domains, self.tails = {}, {}, {}, {}
         self.zones = {"example.com": "zone1", "example.org": "zone2"}
         self.zone_routes = {"zone1": [], "zone2": []}
-        self.rows, self.purged, self.broken = [], [], set()
+        self.rows, self.purged, self.broken, self.records = [], [], set(), []
         self.max_deployable, self.has_subdomain, self.token_status = 10, True, "active"
         self.sampled, self.tails_ever, self.quicker = True, 0, None
 
@@ -96,7 +96,7 @@ class Cloudflare(Fake):
                                "keys": {k: v["value"].decode("latin1")
                                         for k, v in n["keys"].items()}}
                            for i, n in self.namespaces.items()},
-            "domains": self.domains, "tails": list(self.tails), "purged": self.purged,
+            "domains": self.domains, "routes": self.zone_routes, "tails": list(self.tails), "purged": self.purged,
         }
 
     def script(self, name, code=10007):
@@ -365,7 +365,46 @@ class Cloudflare(Fake):
 
     @route("GET", "/client/v4/zones/{zone}/workers/routes")
     def routes_(self, req, zone):
-        return ok(self.zone_routes[zone])
+        return ok(self.known_zone(zone))
+
+    def known_zone(self, zone):
+        if zone not in self.zone_routes:
+            raise Instead(no(404, 7003, "Could not route to the zone"))
+        return self.zone_routes[zone]
+
+    def check_route(self, req, zone):
+        r = req.json()
+        name = next(n for n, z in self.zones.items() if z == zone)
+        if set(r) != {"pattern", "script"}:
+            raise Refused(f"no route: {r}")
+        if not re.match(r"(\*\.?)?([^*/]+\.)?" + re.escape(name) + r"/[^*?]*\*?$", r["pattern"]):
+            raise Refused(f"a pattern that is none of {name}: {r['pattern']}")
+        self.script(r["script"])
+        return r
+
+    @route("POST", "/client/v4/zones/{zone}/workers/routes", body="json")
+    def post_route(self, req, zone):
+        routes, r = self.known_zone(zone), self.check_route(req, zone)
+        if any(x["pattern"] == r["pattern"] for x in routes):
+            return no(409, 10020, "A route with the same pattern already exists.")
+        routes.append({"id": uuid.uuid4().hex, **r})
+        return ok(routes[-1])
+
+    def one_route(self, zone, id):
+        found = next((r for r in self.known_zone(zone) if r["id"] == id), None)
+        if not found:
+            raise Instead(no(404, 10007, "workers.api.error.route_not_found"))
+        return found
+
+    @route("PUT", "/client/v4/zones/{zone}/workers/routes/{id}", body="json")
+    def put_route(self, req, zone, id):
+        self.one_route(zone, id).update(self.check_route(req, zone))
+        return ok(self.one_route(zone, id))
+
+    @route("DELETE", "/client/v4/zones/{zone}/workers/routes/{id}")
+    def delete_route(self, req, zone, id):
+        self.zone_routes[zone].remove(self.one_route(zone, id))
+        return ok({"id": id})
 
     @route("GET", A + "/workers/domains", query=["hostname", "service", "zone_id"])
     def domains_(self, req, account):
@@ -380,6 +419,8 @@ class Cloudflare(Fake):
         if d["zone_id"] not in self.zones.values():
             return no(404, 7003, "no such zone")
         self.script(d["service"])
+        if d["hostname"] in self.records:
+            return no(409, 100117, "Hostname already has externally managed DNS records")
         d["id"] = "dom-" + d["hostname"]
         self.domains[d["id"]] = d
         return ok(d)
@@ -630,7 +671,7 @@ class Cloudflare(Fake):
         return {}
 
     def drift_route(self, zone, pattern, script):
-        self.zone_routes[zone].append({"id": "r1", "pattern": pattern, "script": script})
+        self.zone_routes[zone].append({"id": uuid.uuid4().hex, "pattern": pattern, "script": script})
         return {}
 
     def drift_namespace(self, title):

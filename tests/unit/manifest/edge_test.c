@@ -224,6 +224,16 @@ static void one_problem_each(void **state)
          "2:42: 'backends.o.timeout' must be at least 1ms"},
         {"name: a\nbackends: {o: {url: 'http://a', override-host: ' '}}",
          "2:48: 'backends.o.override-host' must be text, not ' ': it is empty"},
+        {"name: a\ntargets: {p: {provider: cloudflare, routes: ['https://b.c/']}}",
+         "2:46: 'targets.p.routes[0]' must be text, not 'https://b.c/': a route is HOST/PATH"},
+        {"name: a\ntargets: {p: {provider: cloudflare, routes: ['b.c']}}",
+         "2:46: 'targets.p.routes[0]' must be text, not 'b.c': a route has a path"},
+        {"name: a\ntargets: {p: {provider: cloudflare, routes: ['a*.c/x']}}",
+         "2:46: 'targets.p.routes[0]' must be text, not 'a*.c/x': its host is a name"},
+        {"name: a\ntargets: {p: {provider: cloudflare, routes: ['b.c/*/x']}}",
+         "2:46: 'targets.p.routes[0]' must be text, not 'b.c/*/x': a '*' may stand"},
+        {"name: a\ntargets: {p: {provider: aws, routes: ['b.c/']}}",
+         "2:30: 'targets.p.routes' is for provider cloudflare, not aws"},
         {"name: a\ntargets: {p: {provider: aws, domains: ['http://b']}}",
          "2:40: 'targets.p.domains[0]' must be a host name, not 'http://b': a host name is"},
         {"name: a\nbackends: {o: {url: 'http://a', client-cert: '-----BEGIN CERTIFICATE-----'}}",
@@ -363,6 +373,7 @@ static const char targets[] =
     "    config: {c: {k: v}, d: cfg-id}\n"
     "    secrets: {one: /ssm/one}\n"
     "    domains: [a.example, b.example]\n"
+    "    routes: ['*.c.example/api/*', 'd.example/']\n"
     "    regions: [iad, sin]\n";
 
 static void overlays(void **state)
@@ -412,6 +423,8 @@ static void what_a_target_says(void **state)
     assert_null(t->account);
     assert_int_equal(t->domain_count, 2);
     assert_string_equal(t->domains[1], "b.example");
+    assert_int_equal(t->route_count, 2);
+    assert_string_equal(t->routes[0], "*.c.example/api/*");
     assert_string_equal(manifest_remote_id(t, "kv", "s", NULL), "0f2a");
     assert_string_equal(manifest_remote_id(t, "config", "d", NULL), "cfg-id");
     assert_string_equal(manifest_remote_id(t, "secrets", "one", NULL), "/ssm/one");
