@@ -9,6 +9,8 @@
  *     cf_upload.c    a version
  *     cf_traffic.c   versions, splits, probes
  *     cf_data.c      KV, config, secrets
+ *     cf_notes.c     notes
+ *     cf_gc.c        old versions; leaving
  *     cf_watch.c     metrics, tail, purge */
 #ifndef EDGECTL_PROVIDER_CF_H
 #define EDGECTL_PROVIDER_CF_H
@@ -83,6 +85,12 @@ must_use int cf_namespace_find(struct cf *c, const char *store, const char **ret
                                struct err *err);
 /* The title that a store's namespace is made with; the caller frees. */
 char *cf_namespace_title(const struct cf *c, const char *store);
+/* Makes it, unless it is there. */
+must_use int cf_namespace_make(struct cf *c, const char *store, struct err *err);
+/* In the place of a store's name: the namespace that holds notes. */
+#define CF_NOTES ""
+/* The message of versions that a change of config or secrets makes. */
+extern const char cf_settings_message[];
 
 /* --- cf_routes.c --- */
 /* A step about one thing, whose name is its data. */
@@ -108,6 +116,8 @@ must_use int cf_each_zone(struct cf *c,
 /* --- cf_upload.c --- */
 /* The release's version, unless it is there already; sets it in the shipment. */
 int cf_run_version(struct target *t, struct step *step, struct err *err);
+/* Is it a release's id? Then that is the tag of a version that edgectl made. */
+bool cf_is_release(const char *tag);
 /* The newest version with that release in `versions`, an envelope; NULL if there is none. */
 const json_t *cf_find_release(const json_t *versions, const char *release);
 
@@ -136,11 +146,25 @@ int cf_remove(struct target *t, struct store_ref store, const char *const *keys,
               struct err *err);
 must_use int cf_kv_put(struct cf *c, const char *namespace_id, const struct entry *entries,
                        size_t count, struct err *err);
+must_use int cf_kv_remove(struct cf *c, const char *namespace_id, const char *const *keys,
+                          size_t count, struct err *err);
+/* As get of a driver. */
+must_use int cf_kv_get(struct cf *c, const char *namespace_id, const char *key, struct buf *value,
+                       struct entry *ret, struct err *err);
 /* A binding of a secret, for an upload or a patch. -ERR_MANIFEST when it is no text. */
 must_use int cf_secret_json(const struct secret *value, const char *what, json_t **ret,
                             struct err *err);
 /* Clears the text of secrets that JSON holds. */
 void cf_wipe_json(json_t *value);
+
+/* --- cf_notes.c --- */
+must_use int cf_put_note(struct target *t, const char *key, const char *text, struct err *err);
+must_use int cf_get_note(struct target *t, const char *key, struct buf *text, struct err *err);
+
+/* --- cf_gc.c --- */
+must_use int cf_gc(struct target *t, const struct gc_options *o, struct steps *ret,
+                   struct err *err);
+must_use int cf_destroy(struct target *t, struct steps *ret, struct err *err);
 
 /* --- cf_watch.c --- */
 int cf_metrics(struct target *t, const char *version, int64_t since_ms, struct metrics *ret,

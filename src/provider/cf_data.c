@@ -9,6 +9,8 @@
 #include "base/utf8.h"
 #include "provider/cf.h"
 
+const char cf_settings_message[] = "settings by edgectl";
+
 enum { BATCH_COUNT = 1000, BATCH_BYTES = 32 << 20, VALUE_MAX = 25 << 20 };
 
 static json_t *result_of(const json_t *root)
@@ -77,6 +79,19 @@ int cf_kv_put(struct cf *c, const char *namespace_id, const struct entry *entrie
     return r;
 }
 
+int cf_kv_remove(struct cf *c, const char *namespace_id, const char *const *keys, size_t count,
+                 struct err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0;) {
+        json_t *list = json_array();
+        for (size_t n = 0; i < count && n < BATCH_COUNT; i++, n++)
+            json_array_append_new(list, json_string(keys[i]));
+        r = bulk(c, "POST", namespace_id, "/bulk/delete", list, err);
+    }
+    return r;
+}
+
 static int kv_namespace(struct cf *c, const char *store, const char **ret_id, struct err *err)
 {
     int r = cf_account(c, err);
@@ -127,21 +142,17 @@ static int kv_list(struct cf *c, const char *store, const char *prefix, entry_fn
     return r;
 }
 
-static int kv_get(struct cf *c, const char *store, const char *key, struct buf *value,
-                  struct entry *ret, struct err *err)
+int cf_kv_get(struct cf *c, const char *id, const char *key, struct buf *value, struct entry *ret,
+              struct err *err)
 {
-    const char *id;
-    int r = kv_namespace(c, store, &id, err);
-    if (r < 0)
-        return r;
     cleanup(free_p) char *value_rest = api_path("/storage/kv/namespaces/%s/values/%s", id, key);
     cleanup(free_p) char *meta_rest = api_path("/storage/kv/namespaces/%s/metadata/%s", id, key);
     cleanup(free_p) char *path = cf_account_path(c, value_rest);
     struct cf_call metadata = cf_start(c, "GET", cf_account_path(c, meta_rest), NULL, false);
     cleanup(api_response_clear) struct api_response answer = {0};
     cleanup(json_decref_p) json_t *root = NULL;
-    r = api_do(c->api, &(struct api_request){.method = "GET", .path = path,
-                                             .max_answer = VALUE_MAX + 1}, &answer, err);
+    int r = api_do(c->api, &(struct api_request){.method = "GET", .path = path,
+                                                 .max_answer = VALUE_MAX + 1}, &answer, err);
     if (r == 0)
         r = cf_wait(c, &metadata, &root, err);
     cf_drop(&metadata);
@@ -208,7 +219,7 @@ static int patch(struct cf *c, json_t *env, struct err *err)
 {
     cleanup(free_p) char *rest = api_path("/workers/workers/%s/versions/latest", c->script);
     json_t *patched = json_pack("{s:o, s:{s:s}}", "env", env, "annotations", "workers/message",
-                                "settings by edgectl");
+                                cf_settings_message);
     char *text = json_dumps(patched, JSON_COMPACT);
     struct api_body *body = api_body_text("application/merge-patch+json", text, strlen(text));
     explicit_bzero(text, strlen(text));
@@ -373,8 +384,11 @@ int cf_get(struct target *t, struct store_ref store, const char *key, struct buf
     struct cf *c = cf_of(t);
     if (store.kind == STORE_SECRET)
         return err_set(err, ERR_USAGE, "Cloudflare gives no secret back");
-    return store.kind == STORE_KV ? kv_get(c, store.name, key, value, ret, err)
-                                  : config_get(c, store.name, key, value, ret, err);
+    if (store.kind == STORE_CONFIG)
+        return config_get(c, store.name, key, value, ret, err);
+    const char *id;
+    int r = kv_namespace(c, store.name, &id, err);
+    return r < 0 ? r : cf_kv_get(c, id, key, value, ret, err);
 }
 
 int cf_put(struct target *t, struct store_ref store, const struct entry *entries, size_t count,
@@ -404,11 +418,5 @@ int cf_remove(struct target *t, struct store_ref store, const char *const *keys,
         return secret_change(c, store.name, NULL, keys, count, err);
     const char *id;
     int r = kv_namespace(c, store.name, &id, err);
-    for (size_t i = 0; i < count && r == 0;) {
-        json_t *list = json_array();
-        for (size_t n = 0; i < count && n < BATCH_COUNT; i++, n++)
-            json_array_append_new(list, json_string(keys[i]));
-        r = bulk(c, "POST", id, "/bulk/delete", list, err);
-    }
-    return r;
+    return r < 0 ? r : cf_kv_remove(c, id, keys, count, err);
 }

@@ -73,7 +73,8 @@ static json_t *result_of(json_t *root)
 
 char *cf_namespace_title(const struct cf *c, const char *store)
 {
-    return xasprintf("%s-%s", c->script, store);
+    return *store ? xasprintf("%s-%s", c->script, store)
+                  : xasprintf("%s (edgectl's notes)", c->script);
 }
 
 static const char *known_namespace(const struct cf *c, const char *store)
@@ -166,10 +167,15 @@ static int find_namespace(void *env, struct err *err)
     return cf_namespace_find(m->c, m->store, &id, err);
 }
 
+int cf_namespace_make(struct cf *c, const char *store, struct err *err)
+{
+    struct making m = {c, store};
+    return make_once(c->api, make_namespace, find_namespace, &m, err);
+}
+
 static int run_namespace(struct target *t, struct step *step, struct err *err)
 {
-    struct making m = {cf_of(t), step->data};
-    return make_once(m.c->api, make_namespace, find_namespace, &m, err);
+    return cf_namespace_make(cf_of(t), step->data, err);
 }
 
 /* --- first content --- */
@@ -240,18 +246,12 @@ static int plan_stores(struct cf *c, const struct shipment *s, const struct look
 
 /* --- the worker --- */
 
-static bool is_release_id(const char *text)
-{
-    return text && strlen(text) == HASH_HEX_SIZE - 1 &&
-           strspn(text, "0123456789abcdef") == HASH_HEX_SIZE - 1;
-}
-
 static bool is_ours(const json_t *versions)
 {
     size_t i;
     json_t *v;
     json_array_foreach(json_object_get(json_object_get(versions, "result"), "items"), i, v)
-        if (is_release_id(json_text(json_object_get(v, "annotations"), "workers/tag")))
+        if (cf_is_release(json_text(json_object_get(v, "annotations"), "workers/tag")))
             return true;
     return false;
 }

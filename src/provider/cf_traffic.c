@@ -66,8 +66,7 @@ static void read_version(const struct cf *c, const json_t *item, struct version 
     const char *tag = json_text(annotations, "workers/tag"), *id = json_text(item, "id");
     snprintf(v->id, sizeof v->id, "%s", id ? id : "");
     v->number = json_integer_value(json_object_get(item, "number"));
-    snprintf(v->release, sizeof v->release, "%s",
-             tag && strlen(tag) == HASH_HEX_SIZE - 1 ? tag : "");
+    snprintf(v->release, sizeof v->release, "%s", cf_is_release(tag) ? tag : "");
     split_message(json_text(annotations, "workers/message"), v);
     v->by = json_text_copy(metadata, "author_email");
     v->created_ms = time_ms_from_iso(json_text(metadata, "created_on"));

@@ -10,6 +10,12 @@
 
 enum { MESSAGE_MAX = 900 };
 
+bool cf_is_release(const char *tag)
+{
+    return tag && strlen(tag) == HASH_HEX_SIZE - 1 &&
+           strspn(tag, "0123456789abcdef") == HASH_HEX_SIZE - 1;
+}
+
 const json_t *cf_find_release(const json_t *versions, const char *release)
 {
     size_t i;

@@ -116,65 +116,6 @@ static int cf_whoami(struct target *t, struct identity *ret, struct err *err)
     return r;
 }
 
-/* --- leaving --- */
-
-/* Old versions cannot be deleted: they are forgotten by themselves, the newest are kept. */
-static int cf_gc(struct target *t, const struct gc_options *o, struct steps *ret, struct err *err)
-{
-    (void)t, (void)o, (void)ret, (void)err;
-    return 0;
-}
-
-static int run_delete(struct target *t, struct step *step, struct err *err)
-{
-    struct cf *c = cf_of(t);
-    struct cf_call call = cf_start(c, "DELETE", cf_account_path(c, step->data), NULL, false);
-    cleanup(json_decref_p) json_t *root = NULL;
-    int r = cf_wait(c, &call, &root, err);
-    return r < 0 ? r : 0; /* gone already is as good */
-}
-
-static void add_delete(struct steps *steps, char *id, char *text, char *path)
-{
-    struct step *s = steps_add(steps, STEP_DELETE, id, text, run_delete);
-    s->data = path;
-    s->free_data = free;
-}
-
-static int cf_destroy(struct target *t, struct steps *ret, struct err *err)
-{
-    struct cf *c = cf_of(t);
-    cleanup(json_decref_p) json_t *root = NULL;
-    int r = cf_account(c, err);
-    if (r < 0)
-        return r;
-    cleanup(free_p) char *service = api_path("/workers/services/%s", c->script);
-    struct cf_call call = cf_start(c, "GET", cf_account_path(c, service), NULL, false);
-    r = cf_wait(c, &call, &root, err);
-    if (r >= 0) {
-        int planned = cf_plan_no_routes(c, ret, err);
-        r = planned < 0 ? planned : r;
-    }
-    if (r > 0)
-        add_delete(ret, xasprintf("worker %s", c->script),
-                   xasprintf("delete the worker %s, its versions, secrets and domains", c->script),
-                   xasprintf("%s?force=true", service));
-    const struct manifest *m = t->o.manifest;
-    for (size_t i = 0; i < m->kv_count && r >= 0; i++) {
-        const char *id;
-        /* A namespace that the manifest names by its id was there before: it stays. */
-        if (manifest_remote_id(m->target, "kv", m->kv[i].name, NULL))
-            continue;
-        r = cf_namespace_find(c, m->kv[i].name, &id, err);
-        if (r > 0)
-            add_delete(ret, xasprintf("kv %s", m->kv[i].name),
-                       xasprintf("delete the KV namespace %s-%s and all that is in it", c->script,
-                                 m->kv[i].name),
-                       api_path("/storage/kv/namespaces/%s", id));
-    }
-    return r < 0 ? r : 0;
-}
-
 static const char *const variables[] = {
     "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL", "CLOUDFLARE_ACCOUNT_ID",
     "CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_COMPLIANCE_REGION", NULL,
@@ -185,11 +126,12 @@ const struct provider provider_cloudflare = {
     .caps = {.split = SPLIT_ANY, .min_bp = 1, .max_bp = 9999, .step_bp = 1, .sticky = STICKY_KEY,
              .upload_without_traffic = true, .probe = true, .preview = true, .versions = true,
              .metrics = true, .errors_are_exceptions = true, .kv = true, .config = true,
-             .secrets = true, .logs = true, .purge = true, .propagation_ms = 10 * 1000,
+             .secrets = true, .logs = true, .purge = true, .notes = true, .propagation_ms = 10 * 1000,
              .metric_lag_ms = 5 * 60 * 1000},
     .variables = variables,
     .open = cf_open, .close = cf_close, .whoami = cf_whoami, .plan = cf_plan,
     .versions = cf_versions, .get_split = cf_get_split, .set_split = cf_set_split,
     .probe = cf_probe, .metrics = cf_metrics, .tail = cf_tail, .purge = cf_purge, .list = cf_list,
-    .get = cf_get, .put = cf_put, .remove = cf_remove, .gc = cf_gc, .destroy = cf_destroy,
+    .get = cf_get, .put = cf_put, .remove = cf_remove, .put_note = cf_put_note, .get_note = cf_get_note,
+    .gc = cf_gc, .destroy = cf_destroy,
 };

@@ -253,6 +253,55 @@ routes() {
     expect_in "$stderr" "secret 'api-key' of store 'secrets' has no value"
 }
 
+@test "old versions of ours are deleted; the newest, those with traffic and those of others stay" {
+    fake call '{"name": "script", "script": "shop"}'
+    deploy 1
+    first=$version
+    for n in 2 3; do
+        deploy "$n"
+        ship_ok prod put secret secrets api-key "other-$n"
+    done
+    ship_ok prod split "$first" "$version=100"
+    # 1: somebody's; 2, 3, 5 releases; 4, 6 changes of secrets; 2 and 5 have traffic, 6 is the newest.
+    numbers() { state '[v["number"] for v in w["versions"]]'; }
+    [ "$(numbers)" = '[1, 2, 3, 4, 5, 6]' ]
+    ship_ok prod gc 1
+    expect_in "$output" '"text": "delete version 3 ('
+    [ "$(numbers)" = '[1, 2, 4, 5, 6]' ]
+    ship_ok prod gc 0
+    [ "$(numbers)" = '[1, 2, 5, 6]' ]
+    ship_ok prod gc 0
+    [ "$output" = '[]' ]
+    no_violations
+}
+
+@test "all versions are seen, however many pages there are" {
+    deploy 1
+    fake call '{"name": "settings", "script": "shop", "count": 205}'
+    ship_ok prod gc 3
+    # The newest stays, and three besides.
+    [ "$(state 'len(w["versions"])')" = 5 ]
+    no_violations
+}
+
+@test "notes are kept in a namespace of their own, which goes with the worker" {
+    fake call '{"name": "namespaces", "count": 120}'
+    ship_ok prod note rollout
+    [ "$output" = '{"found": false, "text": ""}' ]
+    deploy 1
+    ship_ok prod note rollout 'some text'
+    rm -rf state    # another machine
+    ship_ok prod note rollout
+    [ "$output" = '{"found": true, "text": "some text"}' ]
+    ship_ok prod note rollout ''
+    ship_ok prod note rollout
+    expect_in "$output" '"found": false'
+    ship_ok prod destroy
+    expect_in "$output" "namespace of edgectl's notes"
+    [ "$(state 'len(s["namespaces"])')" = 120 ]
+    no_violations
+}
+
 @test "numbers: by version, with what is no success as an error" {
     deploy 1
     rows() {

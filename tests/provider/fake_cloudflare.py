@@ -230,7 +230,7 @@ class Cloudflare(Fake):
 
     def add_version(self, s, meta, bindings, modules):
         version = {
-            "id": str(uuid.uuid4()), "number": len(s.versions) + 1,
+            "id": str(uuid.uuid4()), "number": s.versions[-1]["number"] + 1 if s.versions else 1,
             "annotations": {**meta.get("annotations", {}), "workers/triggered_by": "upload"},
             "bindings": bindings, "modules": modules,
             "metadata": {"created_on": now(), "modified_on": now(), "source": "api",
@@ -274,9 +274,24 @@ class Cloudflare(Fake):
         s = self.script(script)
         items = [self.show(v) for v in reversed(s.versions)]
         if req.query.get("deployable") == "true":
-            items = items[:self.max_deployable]
-        return ok({"items": items}, {"page": 1, "per_page": 100, "count": len(items),
-                                     "total_count": len(items)})
+            return ok({"items": items[:self.max_deployable]})
+        page, per = int(req.query.get("page", 1)), int(req.query.get("per_page", 10))
+        if not 1 <= per <= 100:
+            return no(400, 10021, "per_page must be between 1 and 100")
+        some = items[per * (page - 1):per * page]
+        return ok({"items": some}, {"page": page, "per_page": per, "count": len(some),
+                                    "total_count": len(items)})
+
+    @route("DELETE", A + "/workers/workers/{script}/versions/{version}")
+    def delete_version(self, req, account, script, version):
+        s = self.script(script)
+        v = s.version(version)
+        if not v:
+            return no(404, 10051, "Version not found")
+        if any(a["version_id"] == version for a in s.active()):
+            return no(400, 10215, "The version is part of the active deployment")
+        s.versions.remove(v)
+        return ok(None)
 
     @route("GET", S + "/versions/{version}")
     def version(self, req, account, script, version):
@@ -676,6 +691,19 @@ class Cloudflare(Fake):
 
     def drift_namespace(self, title):
         self.namespaces[hashlib.md5(title.encode()).hexdigest()] = {"title": title, "keys": {}}
+        return {}
+
+    def drift_namespaces(self, count):
+        for i in range(count):
+            self.drift_namespace(f"another-{i:04}")
+        return {}
+
+    def drift_settings(self, script, count):
+        """So many versions, as changes of settings by edgectl make them."""
+        s = self.scripts[script]
+        for _ in range(count):
+            v = self.add_version(s, {}, s.versions[-1]["bindings"], {})
+            v["annotations"]["workers/message"] = "settings by edgectl"
         return {}
 
     def drift_tails(self):
