@@ -52,7 +52,7 @@ must_use int vc_do(struct vc *v, const char *method, char *path, json_t *body, b
                    json_t **ret, struct err *err);
 /* As vc_do, but 0 when there is no such thing, 1 when there is. */
 must_use int vc_find(struct vc *v, char *path, json_t **ret, struct err *err);
-/* With the team as a query parameter; `path` is taken, the caller frees. */
+/* With the team as a query parameter, where there is one; `path` is taken, the caller frees. */
 char *vc_path(const struct vc *v, char *path);
 /* As api_fail, with Vercel's codes. */
 int vc_fail(const struct vc *v, const char *method, const char *path,

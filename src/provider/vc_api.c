@@ -19,7 +19,8 @@ static bool is_team(const char *id)
 char *vc_path(const struct vc *v, char *path)
 {
     const char *team = v->creds.team;
-    if (!is_team(team))
+    bool above = strcmp(path, "/v2/user") == 0 || strncmp(path, "/v2/teams/", 10) == 0;
+    if (!is_team(team) || above) /* users and teams are in no team */
         return path;
     cleanup(free_p) char *given = path;
     cleanup(free_p) char *encoded = api_path("%s", team);

@@ -48,8 +48,8 @@ static int make_project(struct target *target, struct step *step, struct err *er
     if (r != 0)
         return r < 0 ? r : 0;
     r = vc_do(v, "POST", xstrdup("/v11/projects"),
-              json_pack("{s:s, s:n, s:b}", "name", v->creds.project, "framework",
-                        "skipGitConnectDuringLink", 1), true, &answer, err);
+              json_pack("{s:s, s:b}", "name", v->creds.project, "skipGitConnectDuringLink", 1),
+              true, &answer, err);
     /* A name that is taken now was free before: by the first try, whose answer was lost. */
     struct err failure;
     int there = r < 0 ? vc_project(v, &failure) : 0;

@@ -68,7 +68,7 @@ static int on_whoami(struct target *target, struct identity *ret, struct err *er
     int r = vc_do(v, "GET", xstrdup("/v2/user"), NULL, true, &answer, err);
     cleanup(free_p) char *scoped = vc_path(v, xstrdup(""));
     if (r == 0 && *scoped)
-        r = vc_do(v, "GET", api_path("/teams/%s", v->creds.team), NULL, true, &team, err);
+        r = vc_do(v, "GET", api_path("/v2/teams/%s", v->creds.team), NULL, true, &team, err);
     if (r < 0)
         return r;
     const json_t *user = json_object_get(answer, "user");

@@ -78,12 +78,17 @@ class Vercel(Fake):
         return d
 
     # --- who ---
-    @route("GET", "/v2/user", query=["teamId"])
+    @route("GET", "/v2/user")
     def user(self, req):
         return Answer(json={"user": {"id": USER, "username": "me", "defaultTeamId": TEAM}})
 
-    @route("GET", "/teams/{id}", query=["teamId"])
+    @route("GET", "/v2/teams/{id}")
     def team(self, req, id):
+        return self.old_team(req, id)
+
+    @route("GET", "/teams/{id}", query=["teamId"])
+    def old_team(self, req, id):
+        """As the CLI has it."""
         return Answer(json={"id": TEAM, "slug": "acme", "billing": {"plan": self.plan}})
 
     @route("GET", "/v1/teams", query=["teamId", "limit"])
@@ -122,7 +127,7 @@ class Vercel(Fake):
     def create_project(self, req):
         self.check_scope(req)
         b = req.json()
-        if set(b) - {"name", "framework", "skipGitConnectDuringLink"} or b["framework"] is not None:
+        if set(b) - {"name", "framework", "skipGitConnectDuringLink"}:
             raise Refused(f"a project is {b}")
         if not re.fullmatch(r"[a-z0-9._-]{1,100}", b["name"]):
             return no(400, "invalid_name", "The name is invalid")
