@@ -158,9 +158,8 @@ static const json_t *route_with(const json_t *list, const char *pattern)
 static int put_domain(struct cf *c, const char *host, const char *zone, struct err *err)
 {
     int r = cf_do(c, "PUT", cf_account_path(c, "/workers/domains"),
-                  api_body_json(json_pack("{s:s, s:s, s:s, s:s}", "environment", "production",
-                                          "hostname", host, "service", c->script, "zone_id",
-                                          zone)),
+                  api_body_json(json_pack("{s:s, s:s, s:s}", "hostname", host, "service",
+                                          c->script, "zone_id", zone)),
                   NULL, err);
     if (r < 0 && err && cf_code(err) == DNS_RECORD_EXISTS)
         err_hint(err, "delete the DNS record of %s first, or name '%s/*' in targets.%s.routes "

@@ -119,6 +119,10 @@ class Cloudflare(Fake):
     def memberships(self, req):
         return ok([{"id": "m1", "account": {"id": ACCOUNT, "name": "Acme"}}])
 
+    @route("GET", A + "/tokens/verify")
+    def verify_account(self, req, account):
+        return self.verify(req)
+
     @route("GET", A + "/workers/subdomain")
     def account_subdomain(self, req, account):
         if not self.has_subdomain:
@@ -429,7 +433,7 @@ class Cloudflare(Fake):
     @route("PUT", A + "/workers/domains", body="json")
     def put_domain(self, req, account):
         d = req.json()
-        if set(d) != {"environment", "hostname", "service", "zone_id"}:
+        if set(d) != {"hostname", "service", "zone_id"}:
             raise Refused(f"no domain: {d}")
         if d["zone_id"] not in self.zones.values():
             return no(404, 7003, "no such zone")
