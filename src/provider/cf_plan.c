@@ -309,7 +309,7 @@ static int run_workers_dev(struct target *t, struct step *step, struct err *err)
     return r < 0 ? r : r > 0 ? 0 : err_set(err, ERR_FAILURE, "the worker %s has gone", c->script);
 }
 
-/* Without domains and routes of its own an app is reached below workers.dev; previews always are. */
+/* Without domains and routes of its own an app is below workers.dev; previews always are. */
 static int plan_workers_dev(struct cf *c, const struct shipment *s, const struct look *l,
                             struct steps *steps, struct err *err)
 {

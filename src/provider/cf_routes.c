@@ -104,7 +104,8 @@ static int need_zone(struct cf *c, const char *what, const char *host, char **re
     return r;
 }
 
-int cf_each_zone(struct cf *c, int (*fn)(struct cf *c, const char *zone, void *env, struct err *err),
+int cf_each_zone(struct cf *c,
+                 int (*fn)(struct cf *c, const char *zone, void *env, struct err *err),
                  void *env, struct err *err)
 {
     const struct manifest_target *mt = c->t.o.manifest->target;
