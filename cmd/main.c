@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "base/clock_file.h"
 #include "cli/parse.h"
 #include "cmd/ci.h"
 #include "cmd/cmd.h"
@@ -89,7 +90,9 @@ int main(int argc, char **argv)
     struct cli cli = {.table = &table, .dir = "."};
     struct err err = {0}, late = {0};
     cli.out = output_new(stdout, stderr, (struct output_mode){0});
-    int r = dispatch(&cli, argc, argv, &err);
+    int r = clock_file_install(&err);
+    if (r == 0)
+        r = dispatch(&cli, argc, argv, &err);
     int finish = output_finish(cli.out, &late);
     if (r < 0 && err.msg[0]) {
         out_error(cli.out, &err);

@@ -29,12 +29,12 @@ static void real_random(void *env, void *to, size_t len)
     random_real(to, len);
 }
 
-static const struct clock_source real = {real_mono, real_wall, real_random, NULL};
-static struct clock_source source = {real_mono, real_wall, real_random, NULL};
+const struct clock_source clock_real = {real_mono, real_wall, real_random, NULL, NULL};
+static struct clock_source source = {real_mono, real_wall, real_random, NULL, NULL};
 
 void clock_install(const struct clock_source *s)
 {
-    source = s ? *s : real;
+    source = s ? *s : clock_real;
 }
 
 int64_t clock_mono_ns(void)
@@ -45,6 +45,20 @@ int64_t clock_mono_ns(void)
 int64_t clock_wall_ns(void)
 {
     return source.wall_ns(source.env);
+}
+
+void clock_sleep_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    if (source.sleep)
+        source.sleep(source.env, ms * 1000000);
+    else
+        nanosleep(&t, NULL);
+}
+
+bool clock_jumps(void)
+{
+    return source.sleep != NULL;
 }
 
 void random_bytes(void *to, size_t len)

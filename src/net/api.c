@@ -99,12 +99,20 @@ static void init_curl(void)
         abort(); /* out of memory */
 }
 
+static void jump(void *env, int64_t ms)
+{
+    (void)env;
+    clock_sleep_ms(ms);
+}
+
 int api_new(const struct api_options *options, struct api **ret_api, struct err *err)
 {
     pthread_once(&curl_once, init_curl);
     cleanup(api_free_p) struct api *a = xnew(struct api);
     TAILQ_INIT(&a->calls);
     a->options = *options;
+    if (!a->options.sleep && clock_jumps())
+        a->options.sleep = jump;
     a->name = xstrdup(options->name);
     a->base = xstrdup(options->base);
     for (size_t len = strlen(a->base); len && a->base[len - 1] == '/'; len--)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +90,7 @@ int aws_pause(struct aws_target *t, int64_t ms, struct err *err)
 {
     while (ms > 0 && !target_interrupted(&t->base)) {
         int64_t slice = ms < SLICE_MS ? ms : SLICE_MS;
-        poll(NULL, 0, (int)slice);
+        clock_sleep_ms(slice);
         ms -= slice;
     }
     return target_interrupted(&t->base) ? err_set(err, ERR_INTERRUPTED, "interrupted") : 0;

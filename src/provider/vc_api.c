@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -163,7 +162,7 @@ int vc_pause(struct vc *v, struct vc_wait *w, const char *what, int limit_s, str
         v->t.o.progress(v->t.o.env, what, (uint64_t)elapsed_ms / 1000, 0);
     for (int64_t left = delay_ms(elapsed_ms); left > 0 && !target_interrupted(&v->t);
          left -= SLICE_MS)
-        poll(NULL, 0, (int)(left < SLICE_MS ? left : SLICE_MS));
+        clock_sleep_ms(left < SLICE_MS ? left : SLICE_MS);
     return target_interrupted(&v->t)
                ? err_set(err, ERR_INTERRUPTED, "interrupted while waiting for %s", what)
                : 0;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -44,9 +43,8 @@ int drive_event(struct drive *d, json_t *event, struct err *err)
 void drive_sleep(struct drive *d, int64_t ms)
 {
     while (ms > 0 && !drive_interrupted(d)) {
-        int64_t piece = ms < turn_ms ? ms : turn_ms;
-        struct timespec t = {.tv_sec = piece / 1000, .tv_nsec = piece % 1000 * 1000000};
-        nanosleep(&t, NULL);
+        int64_t piece = ms < turn_ms || clock_jumps() ? ms : turn_ms;
+        clock_sleep_ms(piece);
         ms -= piece;
     }
 }

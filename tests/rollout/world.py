@@ -8,10 +8,11 @@ import fnmatch
 import glob
 import importlib
 import json
+import mmap
 import os
-import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -257,13 +258,47 @@ printf '{"versions": {"%s": {"requests": %d, "errors": %d}, "%s": {"requests": %
 """
 
 
-class World:
-    """`rollout` is the manifest's section; targets are called like their providers."""
+class Clock:
+    """The file of base/clock_file.h: how far both clocks are ahead of the machine's, in ns."""
 
-    def __init__(self, names, rollout):
+    def __init__(self, path):
+        self.path = path
+        self.zero()
+
+    def zero(self):
+        with open(self.path, "wb") as f:
+            f.write(bytes(16))
+        self.file = open(self.path, "r+b")
+        self.map = mmap.mmap(self.file.fileno(), 16)
+
+    def add(self, mono=0, wall=0):
+        """Seconds."""
+        ahead = struct.unpack("=qq", self.map[:])
+        self.map[:] = struct.pack("=qq", ahead[0] + int(mono * 1e9), ahead[1] + int(wall * 1e9))
+
+    def now(self):
+        """The time of the day, as edgectl has it."""
+        return time.time() + struct.unpack("=qq", self.map[:])[1] / 1e9
+
+    def set(self, now):
+        self.add(wall=now - self.now())
+
+    def boot(self):
+        """The machine starts: its monotonic clock shows a second."""
+        ahead = struct.unpack("=qq", self.map[:])
+        self.map[:8] = struct.pack("=q", 10 ** 9 - time.monotonic_ns())
+        return ahead
+
+
+class World:
+    """`rollout` is the manifest's section; targets are called like their providers. With a clock of
+    its own time passes as the test wants."""
+
+    def __init__(self, names, rollout, clock=False):
         self.binary = os.environ["EDGECTL"]
         self.folder = tempfile.mkdtemp(prefix="edgectl-rollout-")
-        self.names, self.clock, self.proc, self.hook = names, 0, None, None
+        self.names, self.proc, self.hook = names, None, None
+        self.clock = Clock(self.path("clock")) if clock else None
         self.count = self.struck = 0
         self.walk, self.last, self.old, self.new = {}, {}, {}, {}
         self.providers = {n: PROVIDERS[n](self.path(f"fake-{n}")) for n in names}
@@ -329,9 +364,8 @@ rollout: {rollout}
             self.note(name)
             return answer
 
-        def strike(when):
-            r = fake.requests[-1]
-            return self.moment(name, when, f"{r['method']} {r['path']}")
+        def strike(when, what):
+            return self.moment(name, when, what)
         fake.operate, fake.edge, fake.strike = new_operate, new_edge, strike
 
     def note(self, name):
@@ -356,6 +390,8 @@ rollout: {rollout}
         env = {"PATH": os.environ["PATH"], "HOME": self.path("home"), "LC_ALL": "C.UTF-8", "REL": "2",
                "HTTPS_PROXY": next(iter(self.providers.values())).url, "SSL_CERT_FILE": self.path("ca.pem"),
                "NO_PROXY": "127.0.0.1", "USER": "tester"}
+        if self.clock:
+            env["EDGECTL_TEST_CLOCK"] = self.clock.path
         for p in self.providers.values():
             env.update(p.env())
         return {**env, **more}
