@@ -329,7 +329,7 @@ static void draw(struct out_progress *p)
         memset(bar, '-', BAR);
         memset(bar, '#', full);
         bar[BAR] = '\0';
-        fprintf(o->err, "\r\033[K%s [%s] %d%%", p->label, bar, (int)(full * 100 / BAR));
+        fprintf(o->err, "\r\033[K%s [%s] %d%%", p->label, bar, (int)(p->done >= p->total ? 100 : p->done * 100 / p->total));
     } else {
         fprintf(o->err, "\r\033[K%s %" PRIu64, p->label, p->done);
     }

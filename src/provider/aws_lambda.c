@@ -172,13 +172,6 @@ static struct api_body *code_body(json_t *fields, bool nested, const struct bund
     return body;
 }
 
-static void on_progress(void *env, uint64_t sent, uint64_t total)
-{
-    struct target *t = env;
-    if (t->o.progress)
-        t->o.progress(t->o.env, "upload to AWS Lambda", sent, total);
-}
-
 static int create_once(struct aws_target *t, const char *role, struct api_response *answer,
                        struct err *err)
 {
@@ -190,8 +183,8 @@ static int create_once(struct aws_target *t, const char *role, struct api_respon
         "{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:[s], s:{s:s}}", "FunctionName", t->function,
         "Runtime", RUNTIME, "Role", role, "Handler", HANDLER, "Timeout", TIMEOUT_S, "MemorySize",
         MEMORY_MB, "Publish", 0, "Architectures", "x86_64", "Tags", AWS_TAG, t->app);
-    struct api_request request = {.method = "POST", .path = FUNCTIONS, .progress = on_progress,
-                                  .progress_env = t, .repeatable = true};
+    struct api_request request = {.method = "POST", .path = FUNCTIONS, .repeatable = true,
+                                  .progress = upload_progress, .progress_env = &t->base};
     request.body = code_body(fields, true, t->base.shipment->bundle);
     return api_do(aws_service_api(s), &request, answer, err);
 }
@@ -263,8 +256,8 @@ static int upload(struct aws_target *t, const json_t *now, const char *digest, s
     if (strcmp(aws_text(now, "CodeSha256"), digest) == 0)
         return 0;
     cleanup(free_p) char *path = api_path(FUNCTIONS "/%s/code", t->function);
-    struct api_request request = {.method = "PUT", .path = path, .progress = on_progress,
-                                  .progress_env = t};
+    struct api_request request = {.method = "PUT", .path = path, .progress = upload_progress,
+                                  .progress_env = &t->base};
     /* RevisionId: an upload of somebody else in between is refused, not overwritten. */
     json_t *fields = json_pack("{s:s*}", "RevisionId",
                                json_string_value(json_object_get(now, "RevisionId")));

@@ -145,12 +145,6 @@ static int make_body(struct cf *c, const struct shipment *s, struct api_body **r
     return 0;
 }
 
-static void on_progress(void *env, uint64_t sent, uint64_t total)
-{
-    const struct target_options *o = env;
-    o->progress(o->env, "uploading", sent, total);
-}
-
 static int upload(struct cf *c, const struct shipment *s, json_t **ret, struct err *err)
 {
     struct api_body *body = NULL;
@@ -161,8 +155,8 @@ static int upload(struct cf *c, const struct shipment *s, json_t **ret, struct e
     call.path = cf_script_path(c, c->exists ? "/versions?bindings_inherit=strict"
                                             : "?excludeScript=true&bindings_inherit=strict");
     struct api_request request = {.method = call.method, .path = call.path, .body = body,
-                                  .unrepeatable = true, .progress_env = &c->t.o};
-    request.progress = c->t.o.progress ? on_progress : NULL;
+                                  .unrepeatable = true, .progress = upload_progress,
+                                  .progress_env = &c->t};
     call.call = api_start(c->api, &request);
     r = cf_wait(c, &call, ret, err);
     if (r == 0)

@@ -278,3 +278,23 @@ int fact_set(struct target *t, const char *kind, const char *name, const char *v
     cleanup(free_p) char *key = xasprintf("%s %s", kind, name);
     return t->o.journal ? journal_set_fact(t->o.journal, key, value, err) : 0;
 }
+
+/* --- transfers --- */
+
+void upload_progress(void *env, uint64_t sent, uint64_t total)
+{
+    enum { SHOWN_FROM = 1 << 20 };
+    const struct target *t = env;
+    if (t->o.progress && total >= SHOWN_FROM)
+        t->o.progress(t->o.env, "uploading", sent, total);
+}
+
+void transfer_progress(void *env, uint64_t sent, uint64_t total)
+{
+    struct transfer *one = env;
+    struct transfers *all = one->all;
+    (void)total;
+    all->sent = all->sent - one->sent + sent; /* a call that is tried again begins anew */
+    one->sent = sent;
+    upload_progress(all->target, all->sent, all->total);
+}

@@ -46,6 +46,20 @@ void api_options_for(const struct target_options *o, struct api_options *options
 void probe_url(struct target *t, const char *url, const struct headers *headers,
                const char *resolve, int64_t timeout_ms, struct probe_result *ret);
 
+/* For a call's progress: shown to the target's user, unless it is little. `env` is the target. */
+void upload_progress(void *env, uint64_t sent, uint64_t total);
+/* Several calls at the same time are shown as one: transfer_progress, with a transfer of each as
+ * `env`. */
+struct transfers {
+    struct target *target;
+    uint64_t sent, total;           /* bytes */
+};
+struct transfer {
+    struct transfers *all;
+    uint64_t sent;
+};
+void transfer_progress(void *env, uint64_t sent, uint64_t total);
+
 /* What was read so short a time ago is not asked for again by those who only want to know; whoever
  * changes something reads anew. */
 static const int64_t FRESH_NS = 1000000000;

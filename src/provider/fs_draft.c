@@ -241,12 +241,6 @@ static int change_links(struct change *c, const json_t *have,
 
 /* --- the package --- */
 
-static void on_progress(void *env, uint64_t sent, uint64_t total)
-{
-    const struct target_options *o = env;
-    o->progress(o->env, "uploading", sent, total);
-}
-
 static bool has_package(const json_t *have, const struct fs_content *content)
 {
     const char *hash = json_text(json_object_get(have, "metadata"), "files_hash");
@@ -262,8 +256,7 @@ static struct fs_call start_upload(const struct change *c, const struct fs_conte
     api_body_end_parts(body);
     struct fs_call call = {.method = "PUT", .path = path_of(c, "/package")};
     struct api_request request = {.method = "PUT", .path = call.path, .body = body,
-                                  .progress_env = &c->f->t.o};
-    request.progress = c->f->t.o.progress ? on_progress : NULL;
+                                  .progress = upload_progress, .progress_env = &c->f->t};
     call.call = api_start(c->f->api, &request);
     return call;
 }

@@ -62,10 +62,14 @@ static int connect_api(struct local *l, struct err *err)
     return r;
 }
 
+int local_connected(struct local *l, struct err *err)
+{
+    return l->api ? 0 : connect_api(l, err);
+}
+
 /* --- calls --- */
 
-/* The server's own error, with its code. */
-static int server_error(const struct api_response *r, struct err *err)
+int local_server_error(const struct api_response *r, struct err *err)
 {
     cleanup(json_decref_p) json_t *json = json_loadb(r->body, r->len, 0, NULL);
     json_t *e = json_object_get(json, "error");
@@ -111,17 +115,15 @@ int local_call_raw(struct local *l, const char *method, const char *path,
     };
     bool changes = strcmp(method, "GET") != 0;
     char point[160];
-    if (!l->api) {
-        int r = connect_api(l, err);
-        if (r < 0) {
-            api_body_free(body);
-            return r;
-        }
+    int r = local_connected(l, err);
+    if (r < 0) {
+        api_body_free(body);
+        return r;
     }
     snprintf(point, sizeof point, "before %s %.120s", method, path);
     if (changes)
         kill_point(point);
-    int r = api_do(l->api, &request, ret, err);
+    r = api_do(l->api, &request, ret, err);
     if (r == 0 && ret->status == 403 && !body)
         r = ask_anew(l, &request, ret, err);
     memcpy(point, "after ", 6);
@@ -135,7 +137,7 @@ int local_call_raw(struct local *l, const char *method, const char *path,
         api_response_clear(ret);
         return 0;
     }
-    r = server_error(ret, err);
+    r = local_server_error(ret, err);
     api_response_clear(ret);
     return r;
 }
@@ -145,7 +147,7 @@ int local_stream(struct local *l, const char *path, api_data_fn *data, void *env
     struct api_request request = {.method = "GET", .path = path, .once = true, .data = data,
                                   .data_env = env};
     struct api_response response = {0};
-    int r = l->api ? 0 : connect_api(l, err);
+    int r = local_connected(l, err);
     if (r < 0)
         return r;
     struct api_call *call = api_start(l->api, &request);
@@ -157,7 +159,7 @@ int local_stream(struct local *l, const char *path, api_data_fn *data, void *env
     }
     r = api_wait(call, &response, err);
     if (r == 0 && (response.status < 200 || response.status > 299))
-        r = server_error(&response, err);
+        r = local_server_error(&response, err);
     api_response_clear(&response);
     return r;
 }

@@ -29,6 +29,12 @@ must_use int local_call(struct local *l, const char *method, const char *path,
 must_use int local_call_raw(struct local *l, const char *method, const char *path,
                             const struct headers *headers, struct api_body *body,
                             struct api_response *ret, struct err *err);
+/* Connects, unless it is. */
+must_use int local_connected(struct local *l, struct err *err);
+/* What the server says is wrong, with its code. */
+int local_server_error(const struct api_response *r, struct err *err);
+/* Send the packed files of the version. */
+must_use int local_upload(struct local *l, struct err *err);
 /* The app as the server has it: 1 or 0. */
 must_use int local_app(struct local *l, json_t **ret, struct err *err);
 

@@ -21,7 +21,8 @@ enum { MANIFEST_MAX = 8 << 20, FILES_MAX = 20000 };
 
 /* --- files --- */
 
-static int digest_file(const char *path, char hex[HASH_HEX_SIZE], struct err *err)
+static int digest_file(const char *path, size_t *ret_len, char hex[HASH_HEX_SIZE],
+                       struct err *err)
 {
     cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
     cleanup(hash_free_p) struct hash *h = hash_new();
@@ -30,8 +31,11 @@ static int digest_file(const char *path, char hex[HASH_HEX_SIZE], struct err *er
     ssize_t n;
     if (fd < 0)
         return err_sys(err, ERR_IO, errno, "cannot read %s", path);
-    while ((n = read(fd, block, 1 << 16)) > 0)
+    *ret_len = 0;
+    while ((n = read(fd, block, 1 << 16)) > 0) {
         hash_add(h, block, (size_t)n);
+        *ret_len += (size_t)n;
+    }
     if (n < 0)
         return err_sys(err, ERR_IO, errno, "cannot read %s", path);
     hash_final(h, digest);
@@ -61,7 +65,7 @@ static int add_file(struct local_pack *p, char *path, const char *from, struct e
     }
     struct local_file *f = add(p, path);
     f->from = xstrdup(from);
-    return digest_file(from, f->sha256, err);
+    return digest_file(from, &f->len, f->sha256, err);
 }
 
 /* `path` and `data` are taken. */

@@ -11,7 +11,7 @@
 struct local_file {
     char *path;                     /* within the version's folder */
     char *from;                     /* where it is now; NULL: in `data` */
-    char *data;
+    char *data;                     /* NULL with `from` */
     size_t len;
     char sha256[HASH_HEX_SIZE];
 };

@@ -105,21 +105,6 @@ static int count_missing(struct local *l, const json_t *app, const struct shipme
 
 /* --- the version --- */
 
-static int put_file(struct local *l, const struct local_file *f, struct err *err)
-{
-    cleanup(free_p) char *path = api_path("/v1/apps/%s/blobs/%s", l->app, f->sha256);
-    struct api_body *body = api_body_new("application/octet-stream");
-    int r = f->from ? api_body_add_file(body, f->from, err) : 0;
-    if (!f->from)
-        api_body_add_borrowed(body, f->data, f->len);
-    if (r < 0) {
-        api_body_free(body);
-        return r;
-    }
-    r = local_call(l, "PUT", path, body, NULL, err);
-    return r < 0 ? r : 0;
-}
-
 static json_t *secrets_json(const struct shipment *s)
 {
     json_t *list = json_array();
@@ -138,13 +123,12 @@ static int put_version(struct target *t, struct step *step, struct err *err)
     struct shipment *s = t->shipment;
     cleanup(free_p) char *path = api_path("/v1/apps/%s/versions", l->app);
     json_t *files = json_array();
-    int r = 0;
     char id[VERSION_ID + 1] = "";
     (void)step;
     memcpy(id, s->bundle->id, VERSION_ID);
+    int r = local_upload(l, err);
     for (size_t i = 0; r >= 0 && i < l->pack.count; i++) {
         const struct local_file *f = &l->pack.files[i];
-        r = put_file(l, f, err);
         json_array_append_new(files, json_pack("{ss ss}", "path", f->path, "sha256", f->sha256));
     }
     json_t *body = json_pack("{ss ss ss so so ss* ss*}", "id", id, "release", s->bundle->id,

@@ -116,12 +116,13 @@ static const struct bundle_part *part_by_sha(const struct bundle *b, const json_
 struct upload {
     struct api_call *call;
     char *path;
-    uint64_t len;
+    struct transfer transfer;
 };
 
-static struct upload upload_start(struct vc *v, const struct bundle_part *part, const char *sha)
+static void upload_start(struct vc *v, const struct bundle_part *part, const char *sha,
+                         struct transfers *all, struct upload *u)
 {
-    struct upload u = {.path = vc_path(v, xstrdup("/v2/files")), .len = part->len};
+    *u = (struct upload){.path = vc_path(v, xstrdup("/v2/files")), .transfer = {.all = all}};
     char size[32];
     snprintf(size, sizeof size, "%zu", part->len);
     cleanup(headers_clear) struct headers headers = {0};
@@ -132,23 +133,19 @@ static struct upload upload_start(struct vc *v, const struct bundle_part *part, 
     api_body_add_borrowed(body, part->data, part->len);
     api_body_spool(body, v->t.shipment->bundle->spool);
     /* Named by its content: sending it twice does no harm. */
-    struct api_request request = {.method = "POST", .path = u.path, .headers = &headers,
-                                  .body = body, .repeatable = true};
-    u.call = api_start(v->api, &request);
-    return u;
+    struct api_request request = {.method = "POST", .path = u->path, .headers = &headers,
+                                  .body = body, .repeatable = true, .progress = transfer_progress,
+                                  .progress_env = &u->transfer};
+    u->call = api_start(v->api, &request);
 }
 
-static int upload_wait(struct vc *v, struct upload *u, uint64_t *sent, uint64_t total,
-                       struct err *err)
+static int upload_wait(struct vc *v, struct upload *u, struct err *err)
 {
     cleanup(api_response_clear) struct api_response answer = {0};
     int r = api_wait(u->call, &answer, err);
     u->call = NULL;
     if (r == 0 && (answer.status < 200 || answer.status >= 300))
         r = vc_fail(v, "POST", u->path, &answer, err);
-    *sent += u->len;
-    if (r == 0 && v->t.o.progress)
-        v->t.o.progress(v->t.o.env, "upload to Vercel", *sent, total);
     return r;
 }
 
@@ -158,12 +155,12 @@ static int upload_all(struct vc *v, const struct bundle *b, const json_t *files,
 {
     size_t count = json_array_size(missing), started = 0, done = 0;
     struct upload *uploads = xcalloc(count + 1, sizeof *uploads);
-    uint64_t sent = 0, total = 0;
+    struct transfers all = {.target = &v->t};
     int r = 0;
     for (size_t i = 0; i < count; i++) {
         const char *sha = json_string_value(json_array_get(missing, i));
         const struct bundle_part *part = sha ? part_by_sha(b, files, sha) : NULL;
-        total += part ? part->len : 0;
+        all.total += part ? part->len : 0;
         if (!part)
             r = err_set(err, ERR_NETWORK, "Vercel asks for a file that is not in the release: %s",
                         sha ? sha : "?");
@@ -171,9 +168,10 @@ static int upload_all(struct vc *v, const struct bundle *b, const json_t *files,
     while (r == 0 && done < count) {
         while (started < count && started < done + UPLOADS_AT_ONCE) {
             const char *sha = json_string_value(json_array_get(missing, started));
-            uploads[started++] = upload_start(v, part_by_sha(b, files, sha), sha);
+            upload_start(v, part_by_sha(b, files, sha), sha, &all, &uploads[started]);
+            started++;
         }
-        r = upload_wait(v, &uploads[done++], &sent, total, err);
+        r = upload_wait(v, &uploads[done++], err);
         if (r == 0 && target_interrupted(&v->t))
             r = err_set(err, ERR_INTERRUPTED, "interrupted");
     }

@@ -79,12 +79,16 @@ kept() {
     find "$HOME" -name '*.bin' -path '*/versions/*' -exec sha256sum {} + | cut -d' ' -f1 | sort
 }
 
-@test "100 MB of files to this machine: client and server stay small, and all arrives" {
-    assets 10000000 10
-    manifest local
+serve_here() {
     "$EDGECTL" serve --addr 127.0.0.1:0 --ready-file url --workers 2 >serve.log 2>&1 3>&- &
     pids+=($!)
     wait_for 60 test -s url
+}
+
+@test "100 MB of files to this machine: client and server stay small, and all arrives" {
+    assets 10000000 10
+    manifest local
+    serve_here
     before=$(awk '/^VmHWM/ {print $2}' "/proc/${pids[0]}/status")
     within_64_mb deploy --target prod
     after=$(awk '/^VmHWM/ {print $2}' "/proc/${pids[0]}/status")
@@ -93,6 +97,46 @@ kept() {
     [ "$(kept)" = "$(sha256sum files/* | cut -d' ' -f1 | sort)" ]
     [ "$(curl -s -m 20 -H 'host: big.localhost' "$(cat url)/files/3.bin" | sha256sum)" = \
         "$(sha256sum <files/3.bin)" ]
+}
+
+# What stands on a terminal, of a command.
+on_terminal() {
+    python3 - "$@" <<'END'
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ["TERM"] = "xterm"
+    os.execv(sys.argv[1], sys.argv[1:])
+shown = b""
+while True:
+    try:
+        piece = os.read(fd, 65536)
+    except OSError:
+        piece = b""
+    if not piece:
+        break
+    shown += piece
+print(shown.decode(errors="replace"))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+}
+
+@test "an upload that takes a while has a bar on a terminal, a line elsewhere, and a small one nothing" {
+    manifest local
+    mkdir files
+    serve_here
+    edgectl deploy --target prod
+    expect_status 0
+    [[ $stderr != *uploading* ]]
+    assets 3000000 3
+    edgectl deploy --target prod
+    expect_status 0
+    [ "$(grep -c '^uploading ...$' <<<"$stderr")" = 1 ]
+    head -c 9000000 /dev/urandom >files/one.bin
+    run on_terminal "$EDGECTL" deploy --target prod
+    expect_status 0
+    expect_in "$output" 'uploading ['
+    [[ $output != *'uploading ...'* ]]
 }
 
 @test "95 MB of module to Fastly, and again after a failure" {
