@@ -19,7 +19,7 @@ CC = gcc
 PKGS = libuv libcurl sqlite3 libsodium libcrypto libssl yaml-0.1 jansson libgit2 libarchive libzip zlib expat
 OPT = -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
-       -Wno-format-nonliteral $(if $(DEV),-Werror)
+       -Wno-format-nonliteral -Werror=incompatible-pointer-types $(if $(DEV),-Werror)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(GOALS)),)
   # wslay comes without a file for pkg-config.

@@ -203,11 +203,6 @@ static int deploy(struct cli *cli, const struct deploy_args *args, const char *t
     return r;
 }
 
-static void manifest_unref_p(struct manifest **m)
-{
-    manifest_unref(*m);
-}
-
 /* All are tried; the first failure is the result. */
 static int deploy_all(struct cli *cli, const struct deploy_args *args, struct err *err)
 {

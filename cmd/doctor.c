@@ -118,11 +118,6 @@ static void look_at_target(struct findings *f, const char *target)
 
 /* --- all of it --- */
 
-static void manifest_unref_p(struct manifest **m)
-{
-    manifest_unref(*m);
-}
-
 static void tell(struct findings *f)
 {
     struct output *out = f->cli->out;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "provider/common.h"

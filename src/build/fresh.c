@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "build/sources.h"
 #include "manifest/manifest.h"
@@ -19,11 +20,6 @@ struct record {
     char command[HASH_HEX_SIZE], sources[HASH_HEX_SIZE];
     int64_t mtime_ns, size;         /* of the artifact after the build */
 };
-
-static void json_decref_p(json_t **json)
-{
-    json_decref(*json);
-}
 
 static void hash_text(struct hash *h, const char *s)
 {

@@ -329,7 +329,8 @@ static void draw(struct out_progress *p)
         memset(bar, '-', BAR);
         memset(bar, '#', full);
         bar[BAR] = '\0';
-        fprintf(o->err, "\r\033[K%s [%s] %d%%", p->label, bar, (int)(p->done >= p->total ? 100 : p->done * 100 / p->total));
+        int percent = p->done >= p->total ? 100 : (int)(p->done * 100 / p->total);
+        fprintf(o->err, "\r\033[K%s [%s] %d%%", p->label, bar, percent);
     } else {
         fprintf(o->err, "\r\033[K%s %" PRIu64, p->label, p->done);
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "manifest/data.h"
 
@@ -155,7 +156,7 @@ static int add_json(struct acl *a, const json_t *entry, size_t index, struct err
 int acl_load(const char *path, struct acl **ret_acl, struct err *err)
 {
     cleanup(acl_freep) struct acl *a = acl_new();
-    cleanup(data_json_freep) json_t *root = NULL;
+    cleanup(json_decref_p) json_t *root = NULL;
     int r = data_json_load(path, &root, err);
     if (r < 0)
         return r;

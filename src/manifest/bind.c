@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/json.h"
 #include "base/units.h"
 
 enum { PEM_MAX = 1024 * 1024 };
@@ -239,7 +240,7 @@ static json_t *to_json(struct load *l, struct node *n, bool flat)
 
 char *bind_json(struct load *l, struct node *n, bool flat)
 {
-    cleanup(data_json_freep) json_t *json = to_json(l, n, flat);
+    cleanup(json_decref_p) json_t *json = to_json(l, n, flat);
     return data_json_text(json ? json : json_null());
 }
 

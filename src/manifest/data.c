@@ -5,13 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "manifest/keys.h"
-
-void data_json_freep(json_t **json)
-{
-    json_decref(*json);
-}
 
 int data_json_load(const char *path, json_t **ret_object, struct err *err)
 {
@@ -58,7 +54,7 @@ static void write_json(const json_t *json, struct buf *out)
     if (json_is_object(json)) {
         buf_add_char(out, '{');
         json_object_foreach ((json_t *)json, name, v) {
-            cleanup(data_json_freep) json_t *key = json_string(name);
+            cleanup(json_decref_p) json_t *key = json_string(name);
             if (i++ > 0)
                 buf_add_char(out, ',');
             write_json(key, out);
@@ -155,7 +151,7 @@ static int check_secret(const char *key, struct err *err)
 int manifest_store_read(const struct manifest_store *s, enum manifest_store_kind kind,
                         struct manifest_pair **ret_pairs, size_t *ret_count, struct err *err)
 {
-    cleanup(data_json_freep) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     int r = data_json_load(s->json_file, &json, err);
     if (r < 0)
         return r;
@@ -215,7 +211,7 @@ static int kv_entry(const struct manifest *m, const json_t *v, struct manifest_k
 static int kv_seed(const struct manifest *m, const char *path, struct manifest_kv_list *list,
                    struct err *err)
 {
-    cleanup(data_json_freep) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     int r = data_json_load(path, &json, err);
     if (r < 0)
         return r;
@@ -295,7 +291,7 @@ void data_device_add(struct manifest *m, const char *user_agent, char *json)
 
 int data_geo_load(struct manifest *m, const char *path, struct err *err)
 {
-    cleanup(data_json_freep) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     int r = data_json_load(path, &json, err);
     const char *key;
     json_t *value;
@@ -314,7 +310,7 @@ int data_geo_load(struct manifest *m, const char *path, struct err *err)
 
 int data_devices_load(struct manifest *m, const char *path, struct err *err)
 {
-    cleanup(data_json_freep) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     int r = data_json_load(path, &json, err);
     const char *key;
     json_t *value;

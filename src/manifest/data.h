@@ -11,7 +11,6 @@ enum { DATA_FILE_MAX = 64 * 1024 * 1024, CONFIG_KEY_MAX = 256, CONFIG_VALUE_MAX 
 
 /* A file that holds one JSON object. */
 must_use int data_json_load(const char *path, json_t **ret_object, struct err *err);
-void data_json_freep(json_t **json);
 /* Compact text; reals in the fewest digits that give the same number. Caller frees. */
 char *data_json_text(const json_t *json);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/version.h"
 #include "cli/man.h"
@@ -212,11 +213,11 @@ static json_t *schema_at(const char *path, unsigned types, bool overlay)
 
 void manifest_doc_schema(struct buf *to)
 {
-    cleanup(data_json_freep) json_t *root = json_object();
+    cleanup(json_decref_p) json_t *root = json_object();
     json_object_set_new(root, "$schema",
                         json_string("https://json-schema.org/draft/2020-12/schema"));
     json_object_set_new(root, "title", json_string("edge.yaml"));
-    cleanup(data_json_freep) json_t *keys = map_schema("", false);
+    cleanup(json_decref_p) json_t *keys = map_schema("", false);
     json_object_set_new(keys, "type", json_string("object"));
     json_object_update(root, keys);
     cleanup(free_p) char *text = json_dumps(root, JSON_INDENT(1));

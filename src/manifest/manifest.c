@@ -119,7 +119,7 @@ void manifest_unref(struct manifest *m)
     free(m);
 }
 
-static void manifest_unrefp(struct manifest **m)
+void manifest_unref_p(struct manifest **m)
 {
     manifest_unref(*m);
 }
@@ -390,7 +390,7 @@ static int parse(const char *path, bool toml, struct node **ret_root, struct err
 int manifest_load(const char *dir, const char *file, const char *target,
                   struct manifest **ret_manifest, struct manifest_problems *problems)
 {
-    cleanup(manifest_unrefp) struct manifest *m = xnew(struct manifest);
+    cleanup(manifest_unref_p) struct manifest *m = xnew(struct manifest);
     cleanup(node_freep) struct node *root = NULL;
     cleanup(free_p) char *path = NULL;
     struct load l = {.m = m, .problems = problems, .file = "", .target = target,

@@ -184,6 +184,7 @@ must_use int manifest_override_backends(struct manifest *m, struct err *err);
 struct manifest *manifest_for_module(const char *module_path);
 struct manifest *manifest_ref(struct manifest *m);
 void manifest_unref(struct manifest *m);
+void manifest_unref_p(struct manifest **m);
 void manifest_problems_clear(struct manifest_problems *p);
 const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name,
                                                 size_t len);

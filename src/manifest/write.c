@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "manifest/data.h"
@@ -397,8 +398,8 @@ static json_t *unexpanded(const json_t *json)
 
 static void json_pair(struct writer *w, const char *name, const char *text)
 {
-    cleanup(data_json_freep) json_t *json = json_loads(text, JSON_ALLOW_NUL, NULL);
-    cleanup(data_json_freep) json_t *plain = unexpanded(json);
+    cleanup(json_decref_p) json_t *json = json_loads(text, JSON_ALLOW_NUL, NULL);
+    cleanup(json_decref_p) json_t *plain = unexpanded(json);
     cleanup(free_p) char *out = data_json_text(plain);
     key(w, 2, name);
     buf_add_char(w->out, ' ');

@@ -14,11 +14,6 @@
 static const int64_t NS_PER_MS = 1000000;
 enum { PROBE_MS = 10 * 1000, PROBE_BODY = 64 * 1024, SEED_VALUE_MAX = 25 << 20, MAKE_TRIES = 3 };
 
-void json_decref_p(json_t **json)
-{
-    json_decref(*json);
-}
-
 const char *json_text(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));

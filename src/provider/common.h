@@ -4,11 +4,9 @@
 #define EDGECTL_PROVIDER_COMMON_H
 
 #include <jansson.h>
+#include "base/json.h"
 #include "net/api.h"
 #include "provider/provider.h"
-
-/* For cleanup(). */
-void json_decref_p(json_t **json);
 
 /* Text of a member; NULL when there is none or it is something else. Borrowed. */
 const char *json_text(const json_t *object, const char *key);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/kill_point.h"
 #include "base/labels.h"
 #include "base/mem.h"

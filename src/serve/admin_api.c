@@ -7,16 +7,12 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/version.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "serve/admin_internal.h"
-
-void admin_json_free(json_t **json)
-{
-    json_decref(*json);
-}
 
 static int not_allowed(struct admin_call *c, struct err *err)
 {
@@ -45,7 +41,7 @@ static int on_app(struct admin_call *c, struct err *err)
     if (admin_is(c, "DELETE"))
         return shelf_delete_app(shelf, app, err);
     if (admin_is(c, "PUT")) {
-        cleanup(admin_json_free) json_t *json = NULL;
+        cleanup(json_decref_p) json_t *json = NULL;
         int r = admin_json(c, &json, err);
         if (r == 0 && !json_is_array(json_object_get(json, "hosts")))
             r = err_set(err, ERR_USAGE, "hosts are missing");
@@ -117,14 +113,14 @@ static int on_versions(struct admin_call *c, struct err *err)
         return shelf_delete_version(shelf, c->parts[1], c->parts[3], err);
     if (c->part_count != 3 || !admin_is(c, "POST"))
         return not_allowed(c, err);
-    cleanup(admin_json_free) json_t *spec = NULL;
+    cleanup(json_decref_p) json_t *spec = NULL;
     int r = admin_json(c, &spec, err);
     return r < 0 ? r : shelf_put_version(shelf, c->parts[1], spec, &c->json, err);
 }
 
 static int on_split(struct admin_call *c, struct err *err)
 {
-    cleanup(admin_json_free) json_t *want = NULL;
+    cleanup(json_decref_p) json_t *want = NULL;
     if (!admin_is(c, "PUT"))
         return not_allowed(c, err);
     int r = admin_json(c, &want, err);
@@ -158,7 +154,7 @@ static int on_note(struct admin_call *c, struct err *err)
 {
     struct shelf *shelf = c->admin->o.shelf;
     if (admin_is(c, "GET")) {
-        cleanup(admin_json_free) json_t *note = shelf_note(shelf, c->parts[1], c->parts[3]);
+        cleanup(json_decref_p) json_t *note = shelf_note(shelf, c->parts[1], c->parts[3]);
         if (!note)
             return missing(c);
         buf_add_str(&c->out, json_string_value(note));

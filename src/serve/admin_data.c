@@ -2,6 +2,7 @@
 /* KV, config and the cache of an app, over the admin socket. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "serve/admin_internal.h"
 #include "world/config.h"
@@ -175,7 +176,7 @@ static int on_config(struct admin_call *c, struct err *err)
 
 static int on_purge(struct admin_call *c, struct err *err)
 {
-    cleanup(admin_json_free) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     if (!admin_is(c, "POST"))
         return refused(c, err);
     int r = admin_json(c, &json, err);

@@ -45,8 +45,6 @@ struct admin_call {
     struct headers headers;
 };
 
-/* For cleanup(). */
-void admin_json_free(json_t **json);
 /* The value of a query parameter, decoded, freed by the caller; NULL when it is not there. */
 char *admin_query(const struct admin_call *c, const char *name);
 /* The body as JSON. -ERR_USAGE. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "serve/shelf_internal.h"
@@ -22,11 +23,6 @@ enum { CACHE_BYTES = 64 << 20 };
 static int64_t now_ms(void)
 {
     return clock_wall_ns() / 1000000;
-}
-
-void shelf_json_free(json_t **json)
-{
-    json_decref(*json);
 }
 
 /* --- looking up --- */
@@ -112,7 +108,7 @@ static json_t *app_json(const struct shelf_app *a, bool whole)
 int shelf_save(const struct shelf_app *a, struct err *err)
 {
     cleanup(free_p) char *path = xasprintf("%s/app.json", a->dir);
-    cleanup(shelf_json_free) json_t *json = app_json(a, true);
+    cleanup(json_decref_p) json_t *json = app_json(a, true);
     cleanup(free_p) char *text = json_dumps(json, JSON_INDENT(1));
     return file_write(path, text, strlen(text), 0600, err);
 }
@@ -428,7 +424,7 @@ int shelf_set_split(struct shelf *s, const char *app, const json_t *want, json_t
 int shelf_put_note(struct shelf *s, const char *app, const char *key, const char *text,
                    struct err *err)
 {
-    cleanup(shelf_json_free) json_t *words = text ? json_string(text) : NULL;
+    cleanup(json_decref_p) json_t *words = text ? json_string(text) : NULL;
     if (text && (!words || !utf8_valid(key, strlen(key))))
         return err_set(err, ERR_USAGE, "a note and its name are UTF-8");
     uv_mutex_lock(&s->lock);
@@ -551,7 +547,7 @@ static int read_app(struct shelf *s, const char *name, struct err *err)
 {
     cleanup(free_p) char *path = xasprintf("%s/apps/%s/app.json", s->o.state_dir, name);
     cleanup(free_p) char *text = NULL;
-    cleanup(shelf_json_free) json_t *json = NULL;
+    cleanup(json_decref_p) json_t *json = NULL;
     size_t len, i;
     json_t *item;
     int r = file_read(path, SHELF_APP_MAX, &text, &len, err);

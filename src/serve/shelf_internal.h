@@ -54,7 +54,6 @@ struct shelf {
     atomic_bool stopping;
 };
 
-void shelf_json_free(json_t **json);
 bool shelf_name_good(const char *name);
 struct shelf_app *shelf_find(struct shelf *s, const char *app);
 struct shelf_version *shelf_find_version(struct shelf_app *a, const char *id);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "serve/shelf_internal.h"
@@ -94,11 +95,6 @@ int shelf_put_secret(struct shelf *s, const char *app, const char *store, const 
         return r;
     cleanup(secret_unref_p) struct secret *secret = secret_new(value, len);
     return secrets_put(dir, store, name, secret, err);
-}
-
-static void manifest_unref_p(struct manifest **m)
-{
-    manifest_unref(*m);
 }
 
 /* Reads the values that are kept for an app. */
@@ -300,7 +296,7 @@ static void remove_versions(const char *app_dir, char **ids)
 static int commit(struct shelf *s, struct shelf_app *a, const json_t *spec, struct deployment *d,
                   json_t **ret, struct err *err)
 {
-    cleanup(shelf_json_free) json_t *kept = kept_spec(spec, a->next_number++);
+    cleanup(json_decref_p) json_t *kept = kept_spec(spec, a->next_number++);
     struct shelf_version *v = shelf_add_version(a, kept);
     v->deployment = deployment_ref(d);
     cleanup(free_p) char *id = xstrdup(v->id);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
@@ -16,11 +17,6 @@ static const char *const members[] = {
     /* written by exports of details, of no effect here */
     "generation", "size",
 };
-
-static void json_decref_p(json_t **json)
-{
-    json_decref(*json);
-}
 
 static int check_members(const json_t *o, struct err *err)
 {
