@@ -8,13 +8,18 @@
 static const int batch_polls[DISPERSION_SCALES] = {1, 4, 16};
 static const int block_batches[DISPERSION_SCALES] = {32, 16, 8};
 
-const double dispersion_level[DISPERSION_LEVELS] = {1, 1.3, 1.7, 2.3, 3, 4, 6, 10, 20};
+const double dispersion_level[DISPERSION_LEVELS] = {1, 1.4, 2, 3, 4, 6, 10, 20, 50};
 
-/* What is believed before there are data of the levels above 1, if requests do not fail on their
- * own. The longer scales begin from what the shorter one says, as so many degrees of freedom, and
- * count as far as they stand out of their noise. Chosen by tests/tools/gate_sim.c: quick with five
- * times the errors, slow with clumps of five. */
-static const double prior[DISPERSION_LEVELS] = {0, 0.1, 0.1, 0.1, 0.15, 0.2, 0.2, 0.12, 0.03};
+/* Chosen by tests/tools/gate_sim.c: quick with five times the errors, slow with clumps of five. What
+ * is believed of the large levels costs next to nothing, since a few polls refute them, and keeps one
+ * large clump in the very first poll from being taken for evidence. */
+const double dispersion_doubting[DISPERSION_LEVELS] = {0.65,   0.0175, 0.035,  0.0525, 0.0525,
+                                                       0.0525, 0.0525, 0.0525, 0.035};
+const double dispersion_trusting[DISPERSION_LEVELS] = {0.9,  0.015, 0.015, 0.02, 0.02,
+                                                       0.02, 0.008, 0.001, 0.001};
+
+/* The longer scales begin from what the shorter one says, as so many degrees of freedom, and count
+ * as far as they stand out of their noise. */
 static const double scale_df = 6, scale_noise = 0.3;
 
 /* Pearson's statistic of the batches of the block around the block's own rate. */
@@ -76,15 +81,15 @@ static struct sum total(const struct dispersion *const *arms, int count, int sca
     return t;
 }
 
-struct belief dispersion_belief(const struct dispersion *const *arms, int count, double doubt)
+struct belief dispersion_belief(const struct dispersion *const *arms, int count,
+                                const double *prior)
 {
     struct belief b = {.stretch = 1};
     struct sum one = total(arms, count, 0);
     double log_weight[DISPERSION_LEVELS], most = -INFINITY, all = 0;
     for (int i = 0; i < DISPERSION_LEVELS; i++) {
         double phi = dispersion_level[i];
-        double before = i == 0 ? 1 - doubt : doubt * prior[i];
-        log_weight[i] = log(before) - one.df / 2 * log(phi) - one.chi2 / (2 * phi);
+        log_weight[i] = log(prior[i]) - one.df / 2 * log(phi) - one.chi2 / (2 * phi);
         most = fmax(most, log_weight[i]);
     }
     for (int i = 0; i < DISPERSION_LEVELS; i++)
@@ -101,57 +106,15 @@ struct belief dispersion_belief(const struct dispersion *const *arms, int count,
     return b;
 }
 
-double belief_phi(const struct belief *b)
+double dispersion_mean(const struct belief *b)
 {
     double sum = 0;
     for (int i = 0; i < DISPERSION_LEVELS; i++)
         sum += b->weight[i] * dispersion_level[i];
-    return sum * b->stretch;
+    return sum;
 }
 
-static const struct {
-    const char *name;
-    size_t offset;
-} fields[] = {
-    {"n", offsetof(struct dispersion_scale, n)},
-    {"x", offsetof(struct dispersion_scale, x)},
-    {"block_n", offsetof(struct dispersion_scale, block_n)},
-    {"block_x", offsetof(struct dispersion_scale, block_x)},
-    {"block_sq", offsetof(struct dispersion_scale, block_sq)},
-    {"chi2", offsetof(struct dispersion_scale, chi2)},
-    {"df", offsetof(struct dispersion_scale, df)},
-};
-
-json_t *dispersion_save(const struct dispersion *d)
+double belief_phi(const struct belief *b)
 {
-    json_t *scales = json_array();
-    for (int i = 0; i < DISPERSION_SCALES; i++) {
-        const struct dispersion_scale *s = &d->scale[i];
-        json_t *o = json_pack("{s:i, s:i}", "polls", s->polls, "batches", s->batches);
-        for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
-            double v = *(const double *)((const char *)s + fields[f].offset);
-            json_object_set_new(o, fields[f].name, json_real(v));
-        }
-        json_array_append_new(scales, o);
-    }
-    return scales;
-}
-
-int dispersion_load(struct dispersion *d, const json_t *from, struct err *err)
-{
-    if (json_array_size(from) != DISPERSION_SCALES)
-        return err_set(err, ERR_FAILURE, "a dispersion has not %d scales", DISPERSION_SCALES);
-    for (int i = 0; i < DISPERSION_SCALES; i++) {
-        const json_t *o = json_array_get(from, (size_t)i);
-        struct dispersion_scale *s = &d->scale[i];
-        s->polls = (int)json_integer_value(json_object_get(o, "polls"));
-        s->batches = (int)json_integer_value(json_object_get(o, "batches"));
-        for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
-            const json_t *v = json_object_get(o, fields[f].name);
-            if (!json_is_number(v))
-                return err_set(err, ERR_FAILURE, "a dispersion has no '%s'", fields[f].name);
-            *(double *)((char *)s + fields[f].offset) = json_number_value(v);
-        }
-    }
-    return 0;
+    return dispersion_mean(b) * b->stretch;
 }

@@ -9,9 +9,7 @@
 #ifndef EDGECTL_ROLLOUT_DISPERSION_H
 #define EDGECTL_ROLLOUT_DISPERSION_H
 
-#include <jansson.h>
 #include <stdint.h>
-#include "base/err.h"
 
 enum { DISPERSION_SCALES = 3, DISPERSION_LEVELS = 9 };
 
@@ -39,12 +37,15 @@ struct belief {
     double stretch;                         /* >= 1 */
 };
 
-/* `doubt`: how likely clumps are before there are data. */
-struct belief dispersion_belief(const struct dispersion *const *arms, int count, double doubt);
-/* Its mean, for people. */
-double belief_phi(const struct belief *b);
+/* What is believed before there are data, by level: a rollback needs to be sure, an advance may be
+ * undone. */
+extern const double dispersion_doubting[DISPERSION_LEVELS], dispersion_trusting[DISPERSION_LEVELS];
 
-json_t *dispersion_save(const struct dispersion *d);
-must_use int dispersion_load(struct dispersion *d, const json_t *from, struct err *err);
+struct belief dispersion_belief(const struct dispersion *const *arms, int count,
+                                const double *prior);
+/* Its mean over single polls. */
+double dispersion_mean(const struct belief *b);
+/* Its mean with what lasts longer, for people. */
+double belief_phi(const struct belief *b);
 
 #endif

@@ -42,6 +42,9 @@ void eprocess_add(struct eprocess *p, const double *log_ratio, double begin, dou
     for (int k = 0; k < p->alternatives; k++) {
         for (int i = 0; i < EPROCESS_LEVELS; i++) {
             double factor = exp(fmin(log_ratio[k] / dispersion_level[i], most_log));
+            /* No number is no evidence; and fmin() would make it all the evidence there is. */
+            if (isnan(factor))
+                factor = 1;
             double value = (p->e[k][i] + begin) * factor;
             p->e[k][i] = fmax(least, fmin(value, fmin(cap, most)));
         }
@@ -72,46 +75,21 @@ static double at_phi(const double *log_e, double phi)
 }
 
 double eprocess_value(const struct eprocess *p, const double *weight,
-                      const struct eprocess_starts *s, const struct belief *belief)
+                      const struct eprocess_starts *s, const struct belief *belief,
+                      const struct wander_belief *wander)
 {
+    static const struct wander_belief still = {.weight = {1}};
     double log_e[EPROCESS_LEVELS], wrong = 0;
     for (int i = 0; i < EPROCESS_LEVELS; i++)
         log_e[i] = at_level(p, weight, s->left, i);
+    wander = wander ? wander : &still;
     for (int i = 0; i < EPROCESS_LEVELS; i++) {
-        double phi = dispersion_level[i] * belief->stretch;
-        wrong += belief->weight[i] * exp(-fmax(-most_log, at_phi(log_e, phi)));
-    }
-    return -log(wrong);
-}
-
-json_t *eprocess_save(const struct eprocess *p)
-{
-    json_t *rows = json_array();
-    for (int k = 0; k < p->alternatives; k++) {
-        json_t *row = json_array();
-        for (int i = 0; i < EPROCESS_LEVELS; i++)
-            json_array_append_new(row, json_real(p->e[k][i]));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
-int eprocess_load(struct eprocess *p, const json_t *from, struct err *err)
-{
-    int count = (int)json_array_size(from);
-    if (count != p->alternatives)
-        return err_set(err, ERR_FAILURE, "a process has %d alternatives, not %d", count,
-                       p->alternatives);
-    for (int k = 0; k < count; k++) {
-        const json_t *row = json_array_get(from, (size_t)k);
-        if (json_array_size(row) != EPROCESS_LEVELS)
-            return err_set(err, ERR_FAILURE, "a process has not %d levels", EPROCESS_LEVELS);
-        for (int i = 0; i < EPROCESS_LEVELS; i++) {
-            const json_t *v = json_array_get(row, (size_t)i);
-            if (!json_is_number(v))
-                return err_set(err, ERR_FAILURE, "a process has a level that is no number");
-            p->e[k][i] = json_number_value(v);
+        for (int k = 0; k < WANDER_LEVELS; k++) {
+            double w = belief->weight[i] * wander->weight[k];
+            double phi = dispersion_level[i] * belief->stretch + wander->excess[k];
+            if (w > 0)
+                wrong += w * exp(-fmax(-most_log, at_phi(log_e, phi)));
         }
     }
-    return 0;
+    return -log(wrong);
 }

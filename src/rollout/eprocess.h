@@ -11,11 +11,10 @@
 #ifndef EDGECTL_ROLLOUT_EPROCESS_H
 #define EDGECTL_ROLLOUT_EPROCESS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "base/err.h"
 #include "rollout/dispersion.h"
+#include "rollout/wander.h"
 
 enum { EPROCESS_GRID = 5, EPROCESS_LEVELS = DISPERSION_LEVELS };
 
@@ -41,12 +40,10 @@ void eprocess_init(struct eprocess *p, int alternatives);
  * outweigh what is seen now. INFINITY for none (1e300 then). */
 void eprocess_add(struct eprocess *p, const double *log_ratio, double begin, double cap);
 /* ln E, with the grid's weights (they sum up to 1): the harmonic mean over what is believed of the
- * dispersion, so that 1/E is the chance of being wrong averaged over it. */
+ * dispersion and of wandering rates (NULL: they do not), so that 1/E is the chance of being wrong
+ * averaged over it. */
 double eprocess_value(const struct eprocess *p, const double *weight,
-                      const struct eprocess_starts *s, const struct belief *belief);
-
-/* State as JSON, exact. -ERR_FAILURE when it is not what eprocess_save wrote. */
-json_t *eprocess_save(const struct eprocess *p);
-must_use int eprocess_load(struct eprocess *p, const json_t *from, struct err *err);
+                      const struct eprocess_starts *s, const struct belief *belief,
+                      const struct wander_belief *wander);
 
 #endif

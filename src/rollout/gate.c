@@ -11,7 +11,7 @@ static const double fail_grid[EPROCESS_GRID] = {1.5, 2, 3, 5, 10};
 const double gate_fail_weight[EPROCESS_GRID] = {0.1, 0.15, 0.2, 0.35, 0.2};
 static const double pass_grid[] = {1, 0.75, 0.5};
 static const double floor_grid[] = {0, 0.25, 0.5};
-static const double over_grid[] = {1.5, 3, 10};
+static const double over_grid[] = {1.2, 2, 10};
 const double gate_thirds[EPROCESS_GRID] = {1.0 / 3, 1.0 / 3, 1.0 / 3};
 
 /* What has been proven is kept only up to a little more than what is asked for, so that news to
@@ -71,11 +71,12 @@ static double share(double rho, double n_s, double n_c)
     return rho * n_c / (n_s + rho * n_c);
 }
 
-/* Given their sum, the canary's count is binomial: ratio `to` against ratio `from`. */
+/* Given their sum, the canary's count is binomial: ratio `to` against ratio `from`. Written without
+ * the shares themselves, of which one may be so close to 1 that nothing is left of the other. */
 static double share_ratio(double to, double from, double n_s, double s, double n_c, double c)
 {
-    double a = share(to, n_s, n_c), b = share(from, n_s, n_c);
-    return c * log(a / b) + s * log((1 - a) / (1 - b));
+    double both = log((n_s + from * n_c) / (n_s + to * n_c));
+    return c * (log(to / from) + both) + s * both;
 }
 
 static double bernoulli_log(double n, double x, double p)
@@ -136,10 +137,10 @@ static void over_ratios(double cap, double n, double x, double *to)
         to[k] = binomial_ratio(fmin(cap * over_grid[k], 1 - (1 - cap) * 0.1), cap, n, x);
 }
 
-struct belief gate_belief(const struct gate_metric *m, int edge, double doubt)
+struct belief gate_belief(const struct gate_metric *m, int edge, const double *prior)
 {
     const struct dispersion *arms[ARMS] = {&m->spread[STABLE][edge], &m->spread[CANARY][edge]};
-    return dispersion_belief(arms, ARMS, doubt);
+    return dispersion_belief(arms, ARMS, prior);
 }
 
 /* Crashes come in clumps too, so polls with crashes are counted, not crashes. */
@@ -163,6 +164,7 @@ static void add_metric(struct gate *g, int i, const struct gate_cell *st,
         eprocess_add(&m->fail[e], to, begin, INFINITY);
         dispersion_add(&m->spread[STABLE][e], st->requests, st->bad[e]);
         dispersion_add(&m->spread[CANARY][e], ca->requests, ca->bad[e]);
+        wander_add(&m->wander[e], st->requests, st->bad[e], ca->requests, ca->bad[e]);
         m->bad[STABLE][e] += st->bad[e];
         m->bad[CANARY][e] += ca->bad[e];
     }
@@ -170,7 +172,11 @@ static void add_metric(struct gate *g, int i, const struct gate_cell *st,
     eprocess_add(&m->pass, to, begin, cap);
     gate_floor_ratios(r, ca->requests, ca->bad[0], to);
     eprocess_add(&m->floor, to, begin, cap);
-    over_ratios(r->max_rate > 0 ? r->max_rate : r->broken_rate, ca->requests, ca->bad[0], to);
+    /* Without a budget of its own the canary is compared, as long as there is something to compare
+     * with: what is broken by a fixed rate may be no worse than the stable version. */
+    bool fixed = r->max_rate > 0 || st->requests <= 0;
+    over_ratios(r->max_rate > 0 ? r->max_rate : r->broken_rate, fixed ? ca->requests : 0,
+                fixed ? ca->bad[0] : 0, to);
     eprocess_add(&m->over[CANARY], to, begin, INFINITY);
     over_ratios(r->broken_rate, st->requests, st->bad[0], to);
     eprocess_add(&m->over[STABLE], to, begin, broken_cap);
@@ -183,8 +189,12 @@ static void add_metric(struct gate *g, int i, const struct gate_cell *st,
 void gate_history(struct gate *g, const struct gate_cell *stable)
 {
     for (int i = 0; i < g->config.count; i++) {
-        for (int e = 0; stable[i].known && e < g->config.rule[i].edges; e++)
+        for (int e = 0; stable[i].known && e < g->config.rule[i].edges; e++) {
             dispersion_add(&g->metric[i].spread[STABLE][e], stable[i].requests, stable[i].bad[e]);
+            wander_add(&g->metric[i].wander[e], stable[i].requests, stable[i].bad[e], 0, 0);
+        }
+        if (stable[i].known && stable[i].bad[0] > 0)
+            g->metric[i].stable_crashed = true;
     }
 }
 

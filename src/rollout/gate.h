@@ -16,10 +16,8 @@
 #ifndef EDGECTL_ROLLOUT_GATE_H
 #define EDGECTL_ROLLOUT_GATE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "base/err.h"
 #include "rollout/interval.h"
 
 enum { GATE_EDGES = 4, GATE_METRICS = 32, GATE_NAME_MAX = 64 };
@@ -123,10 +121,5 @@ int64_t gate_looks(const struct gate *g);
 const char *gate_reason_name(enum gate_reason r);
 const char *gate_reason_text(enum gate_reason r);
 const char *gate_verdict_name(enum gate_verdict v);
-
-/* The whole state; a gate made anew with the same config and this goes on exactly. -ERR_FAILURE
- * when it does not fit. */
-json_t *gate_save(const struct gate *g);
-must_use int gate_load(struct gate *g, const json_t *from, struct err *err);
 
 #endif

@@ -15,6 +15,7 @@ struct gate_metric {
     struct eprocess pass, floor;            /* of the first edge */
     struct eprocess over[ARMS];             /* budget of the canary, breakage of the stable one */
     struct dispersion spread[ARMS][GATE_EDGES];
+    struct wander wander[GATE_EDGES];
     double guard;                           /* ln P(all crashes so far were the canary's) */
     bool stable_crashed;
 };
@@ -33,6 +34,6 @@ extern const double gate_fail_weight[EPROCESS_GRID], gate_thirds[EPROCESS_GRID];
 void gate_pass_ratios(const struct gate_rule *r, double n_s, double s, double n_c, double c,
                       double *to);
 void gate_floor_ratios(const struct gate_rule *r, double n, double x, double *to);
-struct belief gate_belief(const struct gate_metric *m, int edge, double doubt);
+struct belief gate_belief(const struct gate_metric *m, int edge, const double *prior);
 
 #endif

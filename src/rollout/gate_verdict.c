@@ -9,8 +9,6 @@
 static const double compared = 0.95;
 /* First crashes that were all the canary's, by chance so seldom, fail at once. */
 static const double guard_chance = 0.001;
-/* Belief in clumps before there are data: a rollback needs to be sure, an advance may be undone. */
-static const double fail_doubt = 0.4, pass_doubt = 0.1;
 static const double routing_evidence = 1000, routing_prior = 100;
 
 static const struct {
@@ -52,18 +50,19 @@ static struct says says(const struct gate *g, int i)
 {
     const struct gate_metric *m = &g->metric[i];
     const struct eprocess_starts *st = &g->starts;
-    struct belief b = gate_belief(m, 0, pass_doubt);
-    struct says s = {.pass = eprocess_value(&m->pass, gate_thirds, st, &b),
-                     .floor = eprocess_value(&m->floor, gate_thirds, st, &b)};
-    b = gate_belief(m, 0, fail_doubt);
+    struct belief b = gate_belief(m, 0, dispersion_trusting);
+    struct says s = {.pass = eprocess_value(&m->pass, gate_thirds, st, &b, NULL),
+                     .floor = eprocess_value(&m->floor, gate_thirds, st, &b, NULL)};
+    b = gate_belief(m, 0, dispersion_doubting);
     for (int arm = 0; arm < ARMS; arm++)
-        s.over[arm] = eprocess_value(&m->over[arm], gate_thirds, st, &b);
+        s.over[arm] = eprocess_value(&m->over[arm], gate_thirds, st, &b, NULL);
     s.fail = log(1 - compared) + s.over[CANARY];
     int edges = g->config.rule[i].edges;
     for (int e = 0; e < edges; e++) {
-        b = gate_belief(m, e, fail_doubt);
+        b = gate_belief(m, e, dispersion_doubting);
+        struct wander_belief w = wander_belief(&m->wander[e], dispersion_mean(&b));
         s.fail = log_add(s.fail, log(compared / edges) +
-                                     eprocess_value(&m->fail[e], gate_fail_weight, st, &b));
+                                     eprocess_value(&m->fail[e], gate_fail_weight, st, &b, &w));
     }
     return s;
 }
@@ -104,13 +103,13 @@ static double pass_after(const struct gate *g, int i, double n)
                                            : 0;
     struct eprocess pass = m->pass, floor = m->floor;
     double to[EPROCESS_GRID];
-    struct belief b = gate_belief(m, 0, pass_doubt);
+    struct belief b = gate_belief(m, 0, dispersion_trusting);
     gate_pass_ratios(&g->config.rule[i], n * per, n * per * rate, n, n * rate, to);
     eprocess_add(&pass, to, 0, INFINITY);
     gate_floor_ratios(&g->config.rule[i], n, n * rate, to);
     eprocess_add(&floor, to, 0, INFINITY);
-    return fmax(eprocess_value(&pass, gate_thirds, &g->starts, &b),
-                eprocess_value(&floor, gate_thirds, &g->starts, &b));
+    return fmax(eprocess_value(&pass, gate_thirds, &g->starts, &b, NULL),
+                eprocess_value(&floor, gate_thirds, &g->starts, &b, NULL));
 }
 
 static double needed(const struct gate *g, int i)
@@ -212,7 +211,7 @@ struct gate_view gate_view(const struct gate *g, int i)
 {
     const struct gate_metric *m = &g->metric[i];
     const struct gate_rule *rule = &g->config.rule[i];
-    struct belief b = gate_belief(m, 0, pass_doubt);
+    struct belief b = gate_belief(m, 0, dispersion_trusting);
     struct says s = says(g, i);
     struct gate_view v = {.known = has_data(m), .log_fail = s.fail,
                           .log_pass = s.pass, .log_floor = s.floor,

@@ -5,6 +5,7 @@
 #define EDGECTL_ROLLOUT_TRACE_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "rollout/gate.h"
 
 /* How things stood after a look. */

@@ -75,6 +75,7 @@ struct sim_case {
     int clump;              /* errors come so many at a time; 0: one */
     enum shape shape;
     double wave;            /* their height, as standard deviation of the logarithm */
+    double keep;            /* of it from poll to poll; 0: 0.9 */
     int history;            /* polls of the stable version alone before */
     bool extra;             /* not one of the cases that must hold over 10,000 runs */
     /* Bounds; negative: none. */
@@ -142,7 +143,7 @@ static struct outcome run_once(const struct sim_case *c, uint64_t number)
             n = floor(n * (1 + 0.6 * sin(2 * M_PI * poll / 200.0)));
         double n_c = binomial(n, poll < 0 ? 0 : c->weight), n_s = n - n_c;
         for (int arm = 0; arm < 2; arm++)
-            t.wave[arm] = 0.9 * t.wave[arm] + sqrt(1 - 0.81) * normal();
+            t.wave[arm] = c->keep * t.wave[arm] + sqrt(1 - c->keep * c->keep) * normal();
         struct gate_look look = {.stage = poll == 0, .weight = c->weight, .stable_requests = n_s,
                                  .canary_requests = n_c};
         look.stable[0] = (struct gate_cell){true, n_s, {errors(&t, 0, poll, n_s)}};
@@ -250,6 +251,11 @@ static const struct sim_case cases[] = {
      .history = 100, .extra = true},
     {"waves of its own, 2 %, 100 polls of history", 0.02, HEALTHY, .shape = OWN_WAVES, .wave = 0.4,
      .history = 100, .extra = true},
+    {"slow waves of its own, 300 polls of history", 0.005, HEALTHY, .shape = OWN_WAVES, .wave = 0.4,
+     .keep = 0.97, .history = 300, .extra = true},
+    {"clumps of 20, 0.5 %", 0.005, HEALTHY, .clump = 20, .extra = true},
+    {"clumps of 20, 0.5 %, 20,000 requests a poll", 0.005, HEALTHY, .clump = 20, .per_poll = 20000,
+     .extra = true},
     {"x5, 0.5 %", 0.005, .ratio = 5, CAUGHT(0.99, 400, 1200)},
     {"x5, 0.5 %, 100 polls of history", 0.005, .ratio = 5, CAUGHT(0.99, 400, 1200),
      .history = 100},
@@ -276,6 +282,7 @@ int main(int argc, char **argv)
         c.per_poll = c.per_poll > 0 ? c.per_poll : 1000;
         c.weight = c.weight > 0 ? c.weight : 0.05;
         c.clump = c.clump > 0 ? c.clump : 1;
+        c.keep = c.keep > 0 ? c.keep : 0.9;
         good &= run_case(&c, c.extra ? (runs + 4) / 5 : runs);
     }
     return good ? 0 : 1;
