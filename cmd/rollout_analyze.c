@@ -43,12 +43,14 @@ static json_t *point_json(const struct trace *t, size_t i)
 static void tell_json(struct cli *cli, const struct trace *t, bool looks)
 {
     json_t *o = report_gate(t->gate);
-    bool decided = t->decided >= 0;
-    json_object_set_new(o, "decided_at_look", decided ? json_integer(t->decided + 1) : json_null());
+    long at;
+    enum gate_verdict decision = trace_decision(t, &at);
+    json_object_set_new(o, "decision", json_string(gate_verdict_name(decision)));
+    json_object_set_new(o, "decided_at_look", at >= 0 ? json_integer(at + 1) : json_null());
     json_object_set_new(o, "decided_at_requests",
-                        decided ? json_real(t->points[t->decided].canary) : json_null());
-    json_object_set_new(o, "decision", json_string(gate_verdict_name(
-                                           decided ? t->first : GATE_INCONCLUSIVE)));
+                        at >= 0 ? json_real(t->points[at].canary) : json_null());
+    json_object_set_new(o, "advanced_at_look",
+                        t->advanced >= 0 ? json_integer(t->advanced + 1) : json_null());
     if (looks) {
         json_t *list = json_array();
         for (size_t i = 0; i < t->count; i++)
@@ -72,6 +74,14 @@ static void tell_metric(struct cli *cli, const struct gate *g, int i)
                    fmax(v.log_pass, v.log_floor) / log(10), v.phi);
 }
 
+static void tell_look(struct cli *cli, const struct trace *t, long look, const char *what,
+                      const char *verdict)
+{
+    if (look >= 0)
+        out_printf(cli->out, "%s at look %ld, after %.0f canary requests: %s\n", what, look + 1,
+                   t->points[look].canary, verdict);
+}
+
 static void tell_text(struct cli *cli, const struct trace *t, bool looks)
 {
     struct gate_result v = gate_verdict(t->gate, true);
@@ -81,9 +91,8 @@ static void tell_text(struct cli *cli, const struct trace *t, bool looks)
                    gate_reason_name(t->points[i].reason));
     for (int i = 0; i < gate_config(t->gate)->count; i++)
         tell_metric(cli, t->gate, i);
-    if (t->decided >= 0)
-        out_printf(cli->out, "decided at look %ld, after %.0f canary requests: %s\n",
-                   t->decided + 1, t->points[t->decided].canary, gate_verdict_name(t->first));
+    tell_look(cli, t, t->advanced, t->failed < 0 ? "decided" : "let advance before", "advance");
+    tell_look(cli, t, t->failed, "decided", "fail");
     out_printf(cli->out, "now, after %zu looks: %s, %s", t->count, gate_verdict_name(v.verdict),
                gate_reason_text(v.reason));
     if (v.reason == GATE_WAITING && isfinite(v.needed))
@@ -91,10 +100,11 @@ static void tell_text(struct cli *cli, const struct trace *t, bool looks)
     out_printf(cli->out, "\n");
 }
 
-/* The status of the first decision: what a rollout would have ended with. */
+/* What a rollout would have ended with. */
 static int result_of(const struct trace *t)
 {
-    enum gate_verdict v = t->decided >= 0 ? t->first : GATE_INCONCLUSIVE;
+    long at;
+    enum gate_verdict v = trace_decision(t, &at);
     return v == GATE_FAIL ? -ERR_GATE : v == GATE_ADVANCE ? 0 : -ERR_INCONCLUSIVE;
 }
 

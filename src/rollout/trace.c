@@ -42,7 +42,7 @@ static int add_rule(struct gate_config *c, const json_t *o, struct err *err)
     return 0;
 }
 
-/* Without gates in the file, every count of the first look but `requests` is one. */
+/* Without gates in the file, every number of the first look but `requests` is one. */
 static int gates_of(const json_t *doc, const json_t *look, struct gate_config *c, struct err *err)
 {
     const json_t *gates = json_object_get(doc, "gates"), *o;
@@ -60,7 +60,7 @@ static int gates_of(const json_t *doc, const json_t *look, struct gate_config *c
         return r;
     json_object_foreach(json_object_get(look, "stable"), key, v) {
         json_t *name = json_string(key);
-        if (r == 0 && strcmp(key, "requests") != 0)
+        if (r == 0 && json_is_number(v) && strcmp(key, "requests") != 0)
             r = add_rule(c, name, err);
         json_decref(name);
     }
@@ -69,12 +69,15 @@ static int gates_of(const json_t *doc, const json_t *look, struct gate_config *c
 
 /* --- looks --- */
 
+/* More than this is no count, and its square no number. */
+static const double most = 1e15;
+
 static bool take_arm(const struct gate_config *c, const json_t *arm, struct gate_cell *to,
                      double *requests)
 {
     const json_t *n = json_object_get(arm, "requests");
     *requests = json_number_value(n);
-    if (arm && !json_is_null(arm) && (!json_is_number(n) || *requests < 0))
+    if (arm && !json_is_null(arm) && (!json_is_number(n) || *requests < 0 || *requests > most))
         return false;
     for (int i = 0; i < c->count; i++) {
         const json_t *v = json_object_get(arm, c->rule[i].name);
@@ -105,10 +108,10 @@ static void note_point(struct trace *t, const struct gate_look *look)
         for (int arm = 0; arm < 2; arm++)
             p->rate[arm] = view.requests[arm] > 0 ? view.bad[arm] / view.requests[arm] : NAN;
     }
-    if (v.verdict != GATE_INCONCLUSIVE && t->decided < 0) {
-        t->decided = (long)t->count;
-        t->first = v.verdict;
-    }
+    if (v.verdict == GATE_FAIL && t->failed < 0)
+        t->failed = (long)t->count;
+    if (v.verdict == GATE_ADVANCE && t->advanced < 0)
+        t->advanced = (long)t->count;
     t->count++;
 }
 
@@ -128,6 +131,9 @@ static int add_look(struct trace *t, const json_t *o, bool past, double *weight,
         gate_history(t->gate, look.stable);
         return 0;
     }
+    /* Where one version's requests are not known, nothing is known of how they were split. */
+    if (!json_is_object(stable) || !json_is_object(canary))
+        look.stable_requests = look.canary_requests = 0;
     look.stage = look.weight != *weight;
     *weight = look.weight;
     gate_add(t->gate, &look);
@@ -152,7 +158,7 @@ static struct trace *make(const struct gate_config *c)
 {
     struct trace *t = xnew(struct trace);
     t->gate = gate_new(c);
-    t->decided = -1;
+    t->failed = t->advanced = -1;
     return t;
 }
 
@@ -252,15 +258,26 @@ int trace_read(const char *path, double alpha, int target, struct trace **ret, s
         return r < 0 ? r : read_journal(h, target, alpha, ret, err);
     }
     json_t *doc = json_loadb(text, len, 0, NULL);
-    bool lines = !json_is_object(doc) || !json_object_get(doc, "looks");
-    json_t *looks = lines ? read_lines(text, len, path, err) : json_object_get(doc, "looks");
-    r = looks ? read_document(lines ? NULL : doc, looks, alpha, ret, err) : -ERR_FAILURE;
+    bool whole = json_is_object(doc) && json_object_get(doc, "looks");
+    bool lines = !whole && !json_is_array(doc);
+    json_t *looks = lines ? read_lines(text, len, path, err)
+                    : whole ? json_object_get(doc, "looks")
+                            : doc;
+    r = looks ? read_document(whole ? doc : NULL, looks, alpha, ret, err) : -ERR_FAILURE;
     if (r < 0 && err && !err->file[0])
         err_place(err, path, 0, 0);
     if (lines)
         json_decref(looks);
     json_decref(doc);
     return r;
+}
+
+enum gate_verdict trace_decision(const struct trace *t, long *ret_look)
+{
+    *ret_look = t->failed >= 0 ? t->failed : t->advanced;
+    return t->failed >= 0     ? GATE_FAIL
+           : t->advanced >= 0 ? GATE_ADVANCE
+                              : GATE_INCONCLUSIVE;
 }
 
 void trace_free(struct trace *t)

@@ -111,6 +111,17 @@ static void rate_panel(const struct trace *t, struct buf *to)
     text(to, WIDTH - RIGHT, s.top + PANEL + 18, "end", "#333", label);
 }
 
+static void mark(const struct trace *t, long look, const char *what, const char *color,
+                 struct buf *to)
+{
+    if (look < 0)
+        return;
+    double x = x_of(t, (size_t)look);
+    buf_printf(to, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"%s\"/>\n", x, x,
+               TOP, TOP + PANEL, color);
+    text(to, x + 4, TOP + 14, "start", color, what);
+}
+
 void trace_svg(const struct trace *t, const char *title, struct buf *to)
 {
     int height = TOP + 2 * PANEL + GAP + 40;
@@ -123,12 +134,7 @@ void trace_svg(const struct trace *t, const char *title, struct buf *to)
         evidence_panel(t, to);
         rate_panel(t, to);
     }
-    if (t->decided >= 0) {
-        double x = x_of(t, (size_t)t->decided);
-        const char *color = t->first == GATE_FAIL ? "#c0392b" : "#27ae60";
-        buf_printf(to, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"%s\"/>\n", x, x,
-                   TOP, TOP + PANEL, color);
-        text(to, x + 4, TOP + 14, "start", color, gate_verdict_name(t->first));
-    }
+    mark(t, t->advanced, "advance", "#27ae60", to);
+    mark(t, t->failed, "fail", "#c0392b", to);
     buf_add_str(to, "</svg>\n");
 }

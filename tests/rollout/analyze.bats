@@ -40,6 +40,36 @@ END
     expect_in "$output" '"points":[{"look":1,"canary_requests":50.0'
 }
 
+@test "looks as an array, with members that are no counts, and without an arm" {
+    python3 - >array.json <<'END'
+import json
+look = {"time": "12:00", "weight": 0.05, "stable": {"requests": 950, "errors": 9, "zone": "a"},
+        "canary": {"requests": 50, "errors": 0, "zone": "a"}}
+gap = dict(look, canary=None)
+print(json.dumps([look, gap, gap, look] * 60, indent=1))
+END
+    edgectl rollout analyze array.json --looks
+    expect_status 0
+    expect_in "$output" "canary requests: advance"
+    # What is missing is no sign of wrong routing.
+    [[ $output != *routing* ]]
+    [[ $output != *zone* ]]
+}
+
+# Traffic by a generator that shares nothing with the simulation in C; `tests/tools/traces.py judge`
+# runs thousands of each of its cases.
+@test "traces of other making: healthy ones are not rolled back, worse ones are" {
+    skip_if_sanitized
+    python3 "$BATS_TEST_DIRNAME/../tools/traces.py" judge "$EDGECTL" --runs 12 \
+        'healthy 0.005 1000/poll' 'healthy 0.3 1000/poll' 'diurnal period 1' 'bursty fixed 20 large polls' \
+        'incidents x20' 'correlated shared 0.7 0.9' 'sparse base 0.01' 'faults missing' \
+        'faults doubled' 'worse 0.005 x5' 'worse x5 in a day' 'latency x2' 'worse 0 to 0.5' >table || {
+        cat table
+        return 1
+    }
+    [ "$(wc -l <table)" = 14 ]
+}
+
 @test "a plot is well-formed SVG and shows the decision" {
     looks 30 950 5 50 2 >bad.jsonl
     edgectl rollout analyze bad.jsonl --svg '<&>.svg'
@@ -74,6 +104,9 @@ END
     expect_status 1
     echo '[1, 2]' >list.json
     edgectl rollout analyze list.json
+    expect_status 1
+    echo '{"stable": {"requests": 1e200, "errors": 1}, "canary": {"requests": 1, "errors": 0}}' >huge.jsonl
+    edgectl rollout analyze huge.jsonl
     expect_status 1
     edgectl rollout analyze missing.json
     expect_status 1
