@@ -21,7 +21,23 @@ static const struct cli_cmd *const commands[] = {
 #undef CMD
 };
 
-static const struct cli_table table = {commands, ARRAY_LEN(commands)};
+static const struct cli_noun nouns[] = {
+    {"rollout",
+     "A rollout moves traffic to a new version step by step, judges it against the\n"
+     "stable one, and finishes or puts everything back. Its steps stand in the\n"
+     "manifest under `rollout` (edge.yaml(5)).\n"
+     "\n"
+     "```\n"
+     "edgectl deploy --no-traffic   put a new version in place\n"
+     "edgectl rollout plan          see what would happen\n"
+     "edgectl rollout run           roll it out, and watch\n"
+     "edgectl rollout status        how it stands, also from another terminal\n"
+     "edgectl rollout abort         put everything back, now\n"
+     "```\n"},
+    {NULL, NULL},
+};
+
+static const struct cli_table table = {commands, ARRAY_LEN(commands), nouns};
 
 static void set_up_process(void)
 {

@@ -146,6 +146,14 @@ const struct cli_cmd cmd_rollout_abort = {
     .path = "rollout abort",
     .group = GRP_SHIP,
     .summary = "put all traffic back on the stable version",
+    .about =
+        "Puts all traffic back on the stable version, all targets in reverse, and asks\n"
+        "that version whether it answers. When another process runs the rollout, it is\n"
+        "asked to do so, and awaited.\n"
+        "\n"
+        "When the journal is lost or damaged, or somebody else has changed the split,\n"
+        "`--to VERSION` gives that version all traffic whatever there was before;\n"
+        "`edgectl versions` lists them.\n",
     .opts = opts,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

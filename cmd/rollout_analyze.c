@@ -162,6 +162,33 @@ const struct cli_cmd cmd_rollout_analyze = {
     .path = "rollout analyze",
     .group = GRP_SHIP,
     .summary = "compute the verdict of a rollout again, offline",
+    .about =
+        "Judges counts again, without a network: those of a rollout's journal\n"
+        "(.edgectl/rollouts/TARGET/ID.jsonl), or any that were written down, as JSON: a\n"
+        "look for each poll, with counts since the poll before, one after the other or\n"
+        "in an array.\n"
+        "\n"
+        "```\n"
+        "{\"stable\": {\"requests\": 950, \"errors\": 5},\n"
+        " \"canary\": {\"requests\": 50, \"errors\": 0}, \"weight\": 0.05}\n"
+        "```\n"
+        "\n"
+        "Or a document with more:\n"
+        "\n"
+        "```\n"
+        "{\"gates\": [{\"name\": \"errors\", \"max_ratio\": 2, \"max_rate\": 0.02}, \"traps\"],\n"
+        " \"history\": [{\"stable\": {\"requests\": 1000, \"errors\": 4, \"traps\": 0}}],\n"
+        " \"looks\": [], \"alpha\": 0.01, \"beta\": 0.05}\n"
+        "```\n"
+        "\n"
+        "`gates` names the counts to judge; without it all of the first look are. A\n"
+        "name may have max_ratio (2; 1.5 for names that begin with `slower-than-`),\n"
+        "max_rate, broken_rate and tolerate. `history` is what the stable version did\n"
+        "before, poll by poll. `weight` is the share that the canary should have; with\n"
+        "it the split is checked, too. A count that is left away is unknown, not zero.\n"
+        "\n"
+        "The exit status is that of a rollout: 3 when the gate fails at any look, else\n"
+        "0 when it advances, else 4.\n",
     .operands = operands,
     .opts = opts,
     .args_size = sizeof(struct args),

@@ -88,6 +88,9 @@ const struct cli_cmd cmd_rollout_history = {
     .path = "rollout history",
     .group = GRP_SHIP,
     .summary = "list rollouts, or the events of one",
+    .about =
+        "Lists the rollouts of this target, and why they ended as they did. With an ID:\n"
+        "each of its events as a line of JSON, as in its journal.\n",
     .operands = operands,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

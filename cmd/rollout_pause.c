@@ -37,6 +37,9 @@ const struct cli_cmd cmd_rollout_pause = {
     .path = "rollout pause",
     .group = GRP_SHIP,
     .summary = "keep a rollout from taking further steps",
+    .about =
+        "No further step is taken until `edgectl rollout resume`. The split stays, and\n"
+        "as long as a process runs the rollout a gate that fails still puts all back.\n",
     .needs = NEED_STATE,
     .exits = EXITS(IO, DRIFT, CREDENTIALS, MANIFEST),
     .examples = examples,

@@ -41,6 +41,10 @@ const struct cli_cmd cmd_rollout_plan = {
     .path = "rollout plan",
     .group = GRP_SHIP,
     .summary = "show what a rollout would do, changing nothing",
+    .about =
+        "Prints the steps that rollout.steps in the manifest (edge.yaml(5)) comes to on\n"
+        "the provider, how what it cannot do is bridged, the gates, and what happens\n"
+        "when there is no verdict.\n",
     .operands = operands,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

@@ -54,6 +54,10 @@ const struct cli_cmd cmd_rollout_promote = {
     .path = "rollout promote",
     .group = GRP_SHIP,
     .summary = "approve the step that a rollout waits at, or finish it",
+    .about =
+        "Approves the step that waits for it (`approval: true`). With --full the new\n"
+        "version gets all traffic now, whatever the gate says. When another process\n"
+        "runs the rollout, it is asked to; otherwise `edgectl rollout resume` goes on.\n",
     .opts = opts,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

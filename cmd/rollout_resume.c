@@ -47,6 +47,14 @@ const struct cli_cmd cmd_rollout_resume = {
     .path = "rollout resume",
     .group = GRP_SHIP,
     .summary = "go on with a rollout that was interrupted or paused",
+    .about =
+        "Goes on where a rollout was interrupted or paused: a change that was cut off is\n"
+        "looked up at the provider, and neither made twice nor forgotten. Time that\n"
+        "passed in between counts as soak.\n"
+        "\n"
+        "With --once it does what can be done now, looks once, and returns 0 while the\n"
+        "rollout is under way: a scheduled job can take one step at a time. When\n"
+        "another process runs the rollout, `resume` only ends its pause.\n",
     .opts = opts,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

@@ -30,6 +30,14 @@ const struct cli_cmd cmd_rollout_run = {
     .path = "rollout run",
     .group = GRP_SHIP,
     .summary = "roll a version out step by step, to the end",
+    .about =
+        "Moves traffic to a version that `edgectl deploy --no-traffic` has put in place,\n"
+        "by the steps of rollout.steps in the manifest (edge.yaml(5)), judging it\n"
+        "against the version that had all traffic. It ends with all traffic on one of\n"
+        "the two, or leaves the split as it is and says why and how to go on.\n"
+        "\n"
+        "A rollout that is under way goes on. Ctrl-C leaves the split as it is; then\n"
+        "`edgectl rollout resume` goes on and `edgectl rollout abort` goes back.\n",
     .operands = operands,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

@@ -28,6 +28,9 @@ const struct cli_cmd cmd_rollout_start = {
     .path = "rollout start",
     .group = GRP_SHIP,
     .summary = "take the first step of a rollout and return",
+    .about =
+        "Takes the first step and returns. Nobody watches then: `edgectl rollout\n"
+        "resume` goes on to the end, `resume --once` takes one look and one step.\n",
     .operands = operands,
     .args_size = sizeof(struct args),
     .needs = NEED_STATE,

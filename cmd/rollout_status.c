@@ -105,6 +105,11 @@ const struct cli_cmd cmd_rollout_status = {
     .path = "rollout status",
     .group = GRP_SHIP,
     .summary = "show how a rollout stands",
+    .about =
+        "Shows the steps, the split that is and the one that should be, both versions'\n"
+        "rates, the gate's verdict and how many requests it still needs. It changes\n"
+        "nothing, and may be asked while another process runs the rollout. It fails\n"
+        "with 5 when somebody else has changed the split.\n",
     .operands = operands,
     .opts = opts,
     .args_size = sizeof(struct args),

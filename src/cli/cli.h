@@ -151,6 +151,9 @@ struct cli_cmd {
     const char *path;                   /* "dev", "kv get" */
     enum cli_group group;
     const char *summary;                /* one phrase, lower case, no full stop */
+    /* What --help says beneath the usage and a man page begins with: Markdown of at most 79
+     * columns, ending with a newline. NULL: the summary says it all. */
+    const char *about;
     const struct cli_arg *operands;     /* ends with ARG_END; NULL = none */
     const struct cli_opt *opts;         /* ends with OPT_END; NULL = none */
     size_t args_size;                   /* of the args struct; 0 = none */
@@ -165,10 +168,18 @@ struct cli_cmd {
     int (*run)(struct cli *cli, void *args, struct err *err);
 };
 
-/* Every command, in help order (cmd/commands.def). */
+/* A first word that several commands share, of which its own --help says something: as in struct
+ * cli_cmd. */
+struct cli_noun {
+    const char *name;
+    const char *about;
+};
+
+/* Every command, in help order (cmd/commands.def). `nouns` ends with one without a name. */
 struct cli_table {
     const struct cli_cmd *const *cmds;
     size_t count;
+    const struct cli_noun *nouns;
 };
 
 /* One invocation. */

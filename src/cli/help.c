@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/help.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/units.h"
 
@@ -106,11 +107,45 @@ static void opt_lines(struct buf *to, const struct cli_opt *o, const void *defau
     }
 }
 
+/* As it is written, but for the fences of code, which is set in. */
+static void about(struct buf *to, const char *text)
+{
+    bool code = false;
+    while (text && *text) {
+        size_t len = strcspn(text, "\n");
+        if (len >= 3 && memcmp(text, "```", 3) == 0)
+            code = !code;
+        else
+            buf_printf(to, "%s%.*s\n", code && len ? "  " : "", (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void exit_statuses(struct buf *to, unsigned exits)
+{
+    buf_add_str(to, "\nExit status:\n");
+    two_columns(to, "0", "success", 7);
+    exits |= EXITS(FAILURE, USAGE);
+    for (int code = 1, before = 0; code < ERR_COUNT; code++) {
+        char label[16] = "";
+        int status = err_exit_status(code);
+        if (!(exits & 1u << code))
+            continue;
+        if (status != before)
+            snprintf(label, sizeof label, "%d", status);
+        two_columns(to, label, err_text((enum err_code)code), 7);
+        before = status;
+    }
+}
+
 void help_command(struct buf *to, const struct cli_cmd *cmd)
 {
     buf_printf(to, "edgectl %s: %s\n\nUsage: ", cmd->path, cmd->summary);
     help_usage(to, cmd);
     buf_add_char(to, '\n');
+    if (cmd->about)
+        buf_add_char(to, '\n');
+    about(to, cmd->about);
     if (cmd->operands && cmd->operands->type != CLI_END)
         buf_add_str(to, "\nArguments:\n");
     for (const struct cli_arg *a = cmd->operands; a && a->type != CLI_END; a++) {
@@ -126,6 +161,7 @@ void help_command(struct buf *to, const struct cli_cmd *cmd)
         opt_lines(to, cli_state_opts, NULL);
     buf_add_str(to, "\nGlobal options:\n");
     opt_lines(to, cli_global_opts, NULL);
+    exit_statuses(to, cmd->exits);
     if (cmd->examples)
         buf_add_str(to, "\nExamples:\n");
     for (const struct cli_example *e = cmd->examples; e && e->command; e++)
@@ -157,6 +193,12 @@ void help_overview(struct buf *to, const struct cli_table *table, const char *no
     if (!noun)
         buf_add_str(to, "edgectl: " HELP_SUMMARY "\n\n");
     buf_printf(to, "Usage: edgectl %s%s<command> [OPTIONS]\n", noun ? noun : "", noun ? " " : "");
+    for (const struct cli_noun *n = table->nouns; noun && n->name; n++) {
+        if (strcmp(n->name, noun) != 0)
+            continue;
+        buf_add_char(to, '\n');
+        about(to, n->about);
+    }
     for (int g = 0; g < GRP_COUNT; g++)
         group_lines(to, table, noun, g);
     buf_add_str(to, "\nGlobal options:\n");

@@ -213,10 +213,12 @@ void man_command(struct buf *to, const struct cli_cmd *cmd, const char *prose)
     man_text(to, buf_str(&line));
     buf_clear(&line);
     buf_add_char(to, '\n');
-    if (prose) {
+    if (prose || cmd->about)
         buf_add_str(to, ".SH DESCRIPTION\n");
+    if (cmd->about)
+        man_prose(to, cmd->about);
+    if (prose)
         man_prose(to, prose);
-    }
     operands(to, cmd->operands);
     buf_add_str(to, ".SH OPTIONS\n");
     options(to, cmd->opts, cmd->defaults);

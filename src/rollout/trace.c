@@ -216,26 +216,30 @@ static int read_journal(struct history *h, int target, double alpha, struct trac
 
 /* --- what it is --- */
 
-/* Lines of looks; what cannot be read is told with its line. */
-static json_t *read_lines(const char *text, size_t len, const char *name, struct err *err)
+/* Looks one after the other, in lines or not; what cannot be read is told with its line. */
+static json_t *read_stream(const char *text, size_t len, const char *name, struct err *err)
 {
+    static const char space[] = " \t\r\n";
     json_t *list = json_array();
-    int line = 0;
+    int line = 1;
+    while (len && strchr(space, text[len - 1]))
+        len--;
     for (size_t at = 0; at < len;) {
-        const char *end = memchr(text + at, '\n', len - at);
-        size_t size = end ? (size_t)(end - text) - at : len - at;
         json_error_t why;
-        line++;
-        json_t *o = size ? json_loadb(text + at, size, 0, &why) : NULL;
-        if (!o && size) {
+        if (strchr(space, text[at])) {
+            line += text[at++] == '\n';
+            continue;
+        }
+        json_t *o = json_loadb(text + at, len - at, JSON_DISABLE_EOF_CHECK, &why);
+        if (!o) {
             err_set(err, ERR_FAILURE, "no JSON: %s", why.text);
-            err_place(err, name, line, why.column);
+            err_place(err, name, line + why.line - 1, why.column);
             json_decref(list);
             return NULL;
         }
-        if (o)
-            json_array_append_new(list, o);
-        at += size + 1;
+        json_array_append_new(list, o);
+        for (size_t end = at + (size_t)why.position; at < end; at++)
+            line += text[at] == '\n';
     }
     return list;
 }
@@ -259,14 +263,14 @@ int trace_read(const char *path, double alpha, int target, struct trace **ret, s
     }
     json_t *doc = json_loadb(text, len, 0, NULL);
     bool whole = json_is_object(doc) && json_object_get(doc, "looks");
-    bool lines = !whole && !json_is_array(doc);
-    json_t *looks = lines ? read_lines(text, len, path, err)
+    bool stream = !whole && !json_is_array(doc);
+    json_t *looks = stream ? read_stream(text, len, path, err)
                     : whole ? json_object_get(doc, "looks")
                             : doc;
     r = looks ? read_document(whole ? doc : NULL, looks, alpha, ret, err) : -ERR_FAILURE;
     if (r < 0 && err && !err->file[0])
         err_place(err, path, 0, 0);
-    if (lines)
+    if (stream)
         json_decref(looks);
     json_decref(doc);
     return r;

@@ -27,12 +27,13 @@ struct trace {
 };
 
 /* `path`: a journal (of which one target is taken), or {"gates": [...], "history": [...], "looks":
- * [...]}, or looks alone, as an array or as lines. -ERR_IO; -ERR_FAILURE with file and line when it is none of
- * these. `alpha`, 0: as in the file, or 0.01. */
+ * [...]}, or looks alone, as an array or one after the other. -ERR_IO; -ERR_FAILURE with file and
+ * line when it is none of these. `alpha`, 0: as in the file, or 0.01. */
 must_use int trace_read(const char *path, double alpha, int target, struct trace **ret,
                         struct err *err);
 /* What it comes to, and the look that said so (-1: none): a failure at whatever look, since a gate
- * that fails acts in every state of a rollout, also after it has advanced; else the first advance. */
+ * that fails acts in every state of a rollout, also after it has advanced; else the first
+ * advance. */
 enum gate_verdict trace_decision(const struct trace *t, long *ret_look);
 /* NULL is allowed. */
 void trace_free(struct trace *t);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How far rates wander by themselves: slowly, over many polls, and in each version on its own, so
- * that one is above the other for a while and neither is worse. Clumps (rollout/dispersion.h) average
- * out within a rollout; this does not, and what is seen of it is that the stable version's rate moves
- * and the canary's does not follow. What both do together (a day, an incident) cancels out.
+ * that one is above the other for a while and neither is worse. Clumps (rollout/dispersion.h)
+ * average out within a rollout; this does not, and what is seen of it is that the stable version's
+ * rate moves and the canary's does not follow. What both do together (a day, an incident) cancels
+ * out.
  *
  * That the canary alone moves is no wandering: it is what a regression looks like. */
 #ifndef EDGECTL_ROLLOUT_WANDER_H
