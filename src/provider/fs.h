@@ -37,7 +37,6 @@ struct fs_service {
     json_t *versions;               /* array, oldest first; NULL until read */
     int active;                     /* number; 0 = none */
     bool made;                      /* by edgectl, not adopted */
-    int incomplete;                 /* number of a version that lost its package; 0 = none */
 };
 
 /* A store that a version links. */
@@ -179,14 +178,20 @@ must_use int fs_backends(const struct fs *f, json_t **ret, struct err *err);
 /* --- fs_check.c --- */
 void fs_check_clear(struct fs_check *c);
 /* Its comment and its package were written at the same time: begin to read the package back. */
-must_use int fs_check_begin(struct fs *f, struct fs_service *s, int number, const char *comment,
-                            const char *files_hash, struct err *err);
+void fs_check_begin(struct fs *f, struct fs_service *s, int number, const char *comment,
+                    const char *files_hash);
 /* End that, if it was begun. `version`: the version as some later answer had it; NULL = its comment
- * is known to be there. A lost comment is written again; a lost package is -ERR_NETWORK, and the
- * version is marked so that the next run makes another one. */
+ * is known to be there. The version is complete then (fs_note_complete). A lost comment is written
+ * again; a lost package is -ERR_NETWORK, and the version is marked so that the next run makes
+ * another one. */
 must_use int fs_check_end(struct fs *f, const json_t *version, struct err *err);
-/* A run was killed before it could look: look now, and note it in s->incomplete. */
-must_use int fs_check_left(struct fs *f, struct fs_service *s, struct err *err);
+/* Remember that the version holds all that its comment stands for. */
+must_use int fs_note_complete(struct fs *f, const struct fs_service *s, int number,
+                              const char *comment, struct err *err);
+/* Whether it does: 1, or 0. One that is locked and not known here is looked through for this
+ * package and f->links: somebody else may have locked what was half done. */
+must_use int fs_is_complete(struct fs *f, const struct fs_service *s, int number,
+                            const char *files_hash, struct err *err);
 
 /* --- fs_router.c --- */
 /* The rollout that the router reads. */

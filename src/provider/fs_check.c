@@ -10,9 +10,6 @@
 #include "base/mem.h"
 #include "provider/fs.h"
 
-/* Kept until it was looked at: "NUMBER HASH". */
-static const char fact_kind[] = "unchecked";
-
 void fs_check_clear(struct fs_check *c)
 {
     fs_drop(&c->package);
@@ -36,14 +33,12 @@ static int answered(struct fs *f, struct fs_call *call, const char *files_hash, 
     return r < 0 ? r : its && strcmp(its, files_hash) == 0;
 }
 
-int fs_check_begin(struct fs *f, struct fs_service *s, int number, const char *comment,
-                   const char *files_hash, struct err *err)
+void fs_check_begin(struct fs *f, struct fs_service *s, int number, const char *comment,
+                    const char *files_hash)
 {
     fs_check_clear(&f->check);
     f->check = (struct fs_check){.service = s, .number = number, .comment = xstrdup(comment),
                                  .files_hash = xstrdup(files_hash), .package = ask(f, s, number)};
-    cleanup(free_p) char *fact = xasprintf("%d %s", number, files_hash);
-    return fact_set(&f->t, fact_kind, s->id, fact, err);
 }
 
 static int put_comment(struct fs *f, const struct fs_service *s, int number, const char *comment,
@@ -92,27 +87,55 @@ int fs_check_end(struct fs *f, const json_t *version, struct err *err)
     int r = check_comment(f, &c, version, err);
     int whole = r < 0 ? r : answered(f, &c.package, c.files_hash, err);
     r = whole == 0 ? give_up(f, &c, err) : whole;
-    if (whole >= 0) {
-        f->read_ns = whole ? f->read_ns : 0;
-        int forgot = fact_set(&f->t, fact_kind, c.service->id, NULL, r < 0 ? NULL : err);
-        r = r < 0 ? r : forgot;
-    }
+    if (whole == 0)
+        f->read_ns = 0;
+    if (whole > 0)
+        r = fs_note_complete(f, c.service, c.number, c.comment, err);
     fs_check_clear(&c);
     return r < 0 ? r : 0;
 }
 
-int fs_check_left(struct fs *f, struct fs_service *s, struct err *err)
+/* --- what is whole --- */
+
+int fs_note_complete(struct fs *f, const struct fs_service *s, int number, const char *comment,
+                     struct err *err)
 {
-    s->incomplete = 0;
-    const char *fact = s->id ? fact_get(&f->t, fact_kind, s->id) : NULL;
-    char *hash = NULL;
-    int number = fact ? (int)strtol(fact, &hash, 10) : 0;
-    /* What is not locked is looked at before it is used, whatever is known of it. */
-    if (!number || *hash != ' ' || !fs_is_locked(s, number))
+    cleanup(free_p) char *id = fs_version_id(s, number);
+    return fact_set(&f->t, "complete", id, comment, err);
+}
+
+static bool has_links(const json_t *have, const struct fs_links *want)
+{
+    size_t found = 0, i;
+    json_t *link;
+    json_array_foreach((json_t *)have, i, link) {
+        const char *name = json_text(link, "name"), *store = json_text(link, "resource_id");
+        for (size_t k = 0; name && store && k < want->count; k++)
+            found += strcmp(want->list[k].name, name) == 0 && want->list[k].id &&
+                     strcmp(want->list[k].id, store) == 0;
+    }
+    return found == want->count;
+}
+
+int fs_is_complete(struct fs *f, const struct fs_service *s, int number, const char *files_hash,
+                   struct err *err)
+{
+    const char *comment = json_text(fs_version(s, number), "comment");
+    cleanup(free_p) char *id = fs_version_id(s, number);
+    const char *fact = fact_get(&f->t, "complete", id);
+    if (comment && fact && strcmp(fact, comment) == 0)
+        return 1;
+    /* A draft is looked through when it is gone on with. */
+    if (!fs_is_locked(s, number))
         return 0;
-    struct fs_call call = ask(f, s, number);
-    int whole = answered(f, &call, hash + 1, err);
-    if (whole == 0)
-        s->incomplete = number;
-    return whole < 0 ? whole : 0;
+    char text[16];
+    snprintf(text, sizeof text, "%d", number);
+    struct fs_call package = ask(f, s, number);
+    struct fs_call links = fs_start(f, "GET", api_path("/service/%s/version/%s/resource", s->id,
+                                                       text), NULL, false);
+    cleanup(json_decref_p) json_t *list = NULL;
+    int whole = answered(f, &package, files_hash, err);
+    int r = whole < 0 ? whole : fs_wait(f, &links, &list, err);
+    fs_drop(&links);
+    return r < 0 ? r : whole && has_links(list, &f->links);
 }

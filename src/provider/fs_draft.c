@@ -13,13 +13,26 @@
 
 /* --- the draft --- */
 
+/* A clone has the comment of its origin, or none: one with words of its own is somebody's. */
+static bool is_untold(const struct fs_service *s, int number)
+{
+    const char *comment = json_text(fs_version(s, number), "comment");
+    bool found = !comment || !*comment;
+    size_t i;
+    json_t *v;
+    json_array_foreach(s->versions, i, v)
+        found |= json_integer_value(json_object_get(v, "number")) != number && comment &&
+                 json_text(v, "comment") && strcmp(json_text(v, "comment"), comment) == 0;
+    return found;
+}
+
 /* What stands in a new draft before its comment does: it is ours if the number after the newest one
  * that we saw before we cloned. */
 static int claimed(const struct fs *f, const struct fs_service *s)
 {
     const char *fact = fact_get(&f->t, "cloning", s->id);
     int before = fact ? (int)strtol(fact, NULL, 10) : -1, now = fs_newest(s);
-    return before >= 0 && now == before + 1 && !fs_is_locked(s, now) ? now : 0;
+    return before >= 0 && now == before + 1 && !fs_is_locked(s, now) && is_untold(s, now) ? now : 0;
 }
 
 struct cloning {
@@ -439,7 +452,7 @@ int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *conten
     r = r < 0 ? r : end_look(f, s, &look, c.number, content->comment, err);
     fs_drop(&look);
     if (r == 0 && together)
-        r = fs_check_begin(f, s, c.number, content->comment, content->files_hash, err);
+        fs_check_begin(f, s, c.number, content->comment, content->files_hash);
     *ret_number = c.number;
     return r;
 }

@@ -109,7 +109,8 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
         r = fs_check_end(f, NULL, err);
     if (r == 0)
         snprintf(ship->version, sizeof ship->version, "%s.%d", s->id, number);
-    return r < 0 ? r : fact_set(&f->t, "complete", ship->version, ship->bundle->id, err);
+    /* Else that is noted when it was looked at. */
+    return r < 0 || f->check.service ? r : fs_note_complete(f, s, number, comment, err);
 }
 
 static void set_url(struct fs *f)
@@ -142,39 +143,35 @@ static int run_version(struct target *t, struct step *step, struct err *err)
     return r;
 }
 
-/* A version that holds the release whole: locked (it had traffic, or was staged), or known to be
- * complete. */
-static bool is_complete(const struct fs *f, const struct fs_service *s, int number,
-                        const char *release)
+/* 1: a version holds the release whole, and is in the shipment; 0: none does. */
+static int find_version(struct fs *f, struct shipment *s, struct err *err)
 {
-    cleanup(free_p) char *id = fs_version_id(s, number);
-    const char *fact = fact_get(&f->t, "complete", id);
-    return number != s->incomplete &&
-           (fs_is_locked(s, number) || (fact && strcmp(fact, release) == 0));
-}
-
-static bool find_version(struct fs *f, struct shipment *s)
-{
+    char hash[FILES_HASH_SIZE];
     struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
+    files_hash(s->bundle, hash);
     for (size_t i = f->router ? 1 : 0; i < (f->router ? ARRAY_LEN(all) : 1); i++) {
         int number = all[i]->id ? fs_find_release(all[i], s->bundle->id) : 0;
         /* In a slot only the active one can be asked, and given traffic without a change. */
-        if (!number || !is_complete(f, all[i], number, s->bundle->id) ||
-            (f->router && number != all[i]->active))
+        if (!number || (f->router && number != all[i]->active))
             continue;
-        snprintf(s->version, sizeof s->version, "%s.%d", all[i]->id, number);
-        return true;
+        int r = fs_is_complete(f, all[i], number, hash, err);
+        if (r == 0)
+            continue;
+        if (r > 0)
+            snprintf(s->version, sizeof s->version, "%s.%d", all[i]->id, number);
+        return r;
     }
-    return false;
+    return 0;
 }
 
-static void plan_version(struct fs *f, struct shipment *s, struct steps *steps)
+static int plan_version(struct fs *f, struct shipment *s, struct steps *steps, struct err *err)
 {
     s->first = f->front.active == 0;
-    if (find_version(f, s))
-        return;
-    steps_add(steps, STEP_CHANGE, xasprintf("version %s", s->bundle->id),
-              xasprintf("upload a version of %s", f->front.name), run_version);
+    int r = find_version(f, s, err);
+    if (r == 0)
+        steps_add(steps, STEP_CHANGE, xasprintf("version %s", s->bundle->id),
+                  xasprintf("upload a version of %s", f->front.name), run_version);
+    return r < 0 ? r : 0;
 }
 
 /* --- all of it --- */
@@ -194,18 +191,13 @@ int fs_plan(struct target *t, struct shipment *s, struct steps *ret, struct err 
     free(calls);
     if (r < 0)
         return r;
-    r = fs_check_left(f, &f->front, err);
-    for (int i = 0; i < FS_SLOTS && r == 0; i++)
-        r = fs_check_left(f, &f->slots[i], err);
-    if (r < 0)
-        return r;
     plan_service(f, ret);
     r = fs_plan_stores(f, s, ret, err);
     if (r == 0 && f->router)
         r = fs_plan_router(f, ret, err);
+    r = r < 0 ? r : plan_version(f, s, ret, err);
     if (r < 0)
         return r;
-    plan_version(f, s, ret);
     set_url(f);
     return s->preview ? fs_plan_preview(f, s, ret, err) : 0;
 }

@@ -13,6 +13,9 @@
 static const char embedded[] = "prebuilt/fastly-router.wasm";
 static const char comment_mark[] = "edgectl router ";
 static const char slot_letters[] = "ab";
+/* Where the router goes while it finds no rollout: its store may reach a place later than it does
+ * itself. The first release behind a router is in the first slot. */
+static const char fallback[] = "stable";
 enum { PACKAGE_MAX = 4 << 20 };
 
 /* --- the rollout --- */
@@ -128,11 +131,12 @@ static const struct embed_file *router_wasm(struct err *err)
     return count ? file : NULL;
 }
 
-/* What tells one router from another: its code and where it leads. */
+/* What tells one router from another: its code and where it leads, by which backends. */
 static char *router_comment(const struct fs *f, const struct embed_file *wasm)
 {
     struct hash *h = hash_new();
     hash_add(h, wasm->data, wasm->len);
+    hash_add(h, fallback, sizeof fallback);
     for (int i = 0; i < FS_SLOTS; i++)
         hash_add(h, f->slots[i].id, strlen(f->slots[i].id) + 1);
     uint8_t digest[HASH_SIZE];
@@ -170,10 +174,9 @@ int fs_router_version(const struct fs *f)
                : 0;
 }
 
-static json_t *slot_backend(const struct fs *f, int slot)
+static json_t *slot_backend(const struct fs *f, const char *name, int slot)
 {
     cleanup(free_p) char *host = fs_own_domain(&f->slots[slot]);
-    char name[2] = {slot_letters[slot]};
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", host, "port",
                      "443", "use_ssl", "1", "override_host", host, "ssl_cert_hostname", host,
                      "ssl_sni_hostname", host);
@@ -219,8 +222,9 @@ static int fill_router(struct fs *f, char *store_id, struct err *err)
     if (r < 0)
         return r;
     cleanup(free_p) char *comment = router_comment(f, wasm);
-    cleanup(json_decref_p) json_t *backends = json_pack("[o, o]", slot_backend(f, 0),
-                                                        slot_backend(f, 1));
+    cleanup(json_decref_p) json_t *backends =
+        json_pack("[o, o, o]", slot_backend(f, "a", 0), slot_backend(f, "b", 1),
+                  slot_backend(f, fallback, 0));
     const struct manifest_target *mt = f->t.o.manifest->target;
     cleanup(free_p) char *own = mt->domain_count ? NULL : fs_own_domain(&f->front);
     struct fs_link link = {.name = "edgectl", .id = store_id, .kind = STORE_CONFIG};
@@ -234,8 +238,7 @@ static int fill_router(struct fs *f, char *store_id, struct err *err)
     r = fs_draft(f, &f->front, &content, &number, err);
     r = r < 0 ? r : fs_check_end(f, NULL, err);
     spool_drop(spool, (void *)content.package);
-    cleanup(free_p) char *id = fs_version_id(&f->front, number);
-    return r < 0 ? r : fact_set(&f->t, "complete", id, comment, err);
+    return r < 0 ? r : fs_note_complete(f, &f->front, number, comment, err);
 }
 
 /* A draft of the front that is the router: it is activated with the first split, once a release

@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "provider/fs.h"
 
 static const int64_t NS_PER_MS = 1000000;
-enum { MINUTE_MS = 60 * 1000, LINE_MAX_BYTES = 10 << 20, TAIL_TRIES = 5 };
+enum { MINUTE_MS = 60 * 1000, LINE_MAX_BYTES = 10 << 20, TAIL_TRIES = 5, TAIL_WAIT_MS = 500 };
 
 static int64_t now_ms(void)
 {
@@ -83,17 +84,21 @@ int fs_metrics(struct target *t, const char *version, int64_t since_ms, struct m
 
 /* --- logs --- */
 
+/* One service's output; behind a router there are two at the same time. */
 struct tail {
     struct fs *f;
     const struct fs_service *service;
     char version[PROVIDER_ID_MAX];
     log_fn *fn;
     void *env;
+    struct api_call *call;          /* NULL: between two */
+    char *path;
+    int tries;                      /* that failed since one did not */
+    int64_t next_ms;                /* when to ask again, of clock_mono_ns */
     struct buf line;
     char batch[80];                 /* the last one that was taken */
     long long from_s;
-    bool stopped;
-    struct err err;
+    bool *stopped;
 };
 
 static bool give(struct tail *tail, const json_t *log)
@@ -116,7 +121,7 @@ static void give_batch(struct tail *tail, const char *text, size_t len)
     size_t i;
     json_t *log;
     json_array_foreach(json_object_get(batch, "logs"), i, log)
-        tail->stopped = tail->stopped || !give(tail, log);
+        *tail->stopped = *tail->stopped || !give(tail, log);
     if (id)
         snprintf(tail->batch, sizeof tail->batch, "%s", id);
 }
@@ -128,14 +133,14 @@ static bool on_data(void *env, const char *data, size_t len)
     if (!buf_add(&tail->line, data, len))
         return false;
     char *end;
-    while (!tail->stopped && tail->line.len &&
+    while (!*tail->stopped && tail->line.len &&
            (end = memchr(tail->line.data, '\n', tail->line.len))) {
         size_t used = (size_t)(end - tail->line.data);
         if (used)
             give_batch(tail, tail->line.data, used);
         buf_consume(&tail->line, used + 1);
     }
-    return !tail->stopped && !target_interrupted(&tail->f->t);
+    return !*tail->stopped && !target_interrupted(&tail->f->t);
 }
 
 /* Where to go on, in `Link: <...?from=N>; rel="next"`. */
@@ -149,42 +154,45 @@ static void read_link(struct tail *tail, const struct api_response *r)
     tail->batch[0] = '\0';
 }
 
-static struct api_call *ask(struct tail *tail, char **ret_path)
+static void ask(struct tail *tail)
 {
     cleanup(free_p) char *service = api_path("/service/%s/log_stream/managed/instance_output",
                                              tail->service->id);
     cleanup(free_p) char *batch = tail->batch[0] ? api_path("&batch_id=%s", tail->batch)
                                                  : xstrdup("");
-    *ret_path = xasprintf("%s?from=%lld%s", service, tail->from_s, batch);
+    free(tail->path);
+    tail->path = xasprintf("%s?from=%lld%s", service, tail->from_s, batch);
     buf_reset(&tail->line);
-    return api_start(tail->f->api, &(struct api_request){.method = "GET", .path = *ret_path,
-                                                          .once = true, .data = on_data,
-                                                          .data_env = tail});
+    tail->call = api_start(tail->f->api, &(struct api_request){.method = "GET",
+                                                                .path = tail->path, .once = true,
+                                                                .data = on_data, .data_env = tail});
 }
 
-/* One answer, which lasts as long as there is output. 0: go on at once. */
-static int follow(struct tail *tail, struct err *err)
+/* An answer lasts as long as there is output; what comes next is in its head. */
+static int take(struct tail *tail, struct err *err)
 {
-    cleanup(free_p) char *path = NULL;
     cleanup(api_response_clear) struct api_response r = {0};
-    struct api_call *call = ask(tail, &path);
-    while (!api_is_done(call) && !target_interrupted(&tail->f->t))
-        api_step(tail->f->api, 250);
-    if (!api_is_done(call)) {
-        api_cancel(call);
-        return err_set(err, ERR_INTERRUPTED, "interrupted");
-    }
-    int result = api_wait(call, &r, err);
+    int result = api_wait(TAKE(tail->call), &r, err);
     if (result == 0 && r.status == 404) {
         tail->from_s = now_ms() / 1000; /* out of its window */
         tail->batch[0] = '\0';
     } else if (result == 0 && r.status > 299) {
-        result = api_fail(tail->f->api, "GET", path, &r, err);
-        return r.status == 501 ? -ERR_FAILURE : result;
-    }
-    if (result == 0)
+        result = api_fail(tail->f->api, "GET", tail->path, &r, err);
+        result = r.status == 501 ? -ERR_FAILURE : result;
+    } else if (result == 0) {
         read_link(tail, &r);
-    return result;
+    }
+    tail->tries = result == -ERR_NETWORK ? tail->tries + 1 : 0;
+    tail->next_ms = clock_mono_ns() / NS_PER_MS + (tail->tries ? TAIL_WAIT_MS << tail->tries
+                                                               : TAIL_WAIT_MS / 2);
+    return result == -ERR_NETWORK && tail->tries < TAIL_TRIES ? 0 : result;
+}
+
+static void tail_clear(struct tail *tail)
+{
+    api_cancel(tail->call);
+    free(tail->path);
+    buf_clear(&tail->line);
 }
 
 static int switch_on(struct fs *f, const struct fs_service *s, struct err *err)
@@ -197,45 +205,63 @@ static int switch_on(struct fs *f, const struct fs_service *s, struct err *err)
     return result < 0 || good ? result : api_fail(f->api, "POST", path, &r, err);
 }
 
-static const struct fs_service *service_for(struct fs *f, const char *version, int *number)
+static int begin_tail(struct fs *f, const struct fs_service *s, int number, log_fn *fn, void *env,
+                      bool *stopped, struct tail *to, struct err *err)
 {
-    const struct fs_service *s = version ? fs_service_of(f, version, number) : NULL;
-    if (version)
-        return s;
-    struct fs_rollout w;
-    struct err ignored;
-    s = &f->front;
-    if (f->router && fs_router_is_active(f) && fs_rollout_read(f, &w, &ignored) == 0)
-        s = &f->slots[w.stable == 'b'];
-    *number = s->active;
-    return s;
+    *to = (struct tail){.f = f, .service = s, .fn = fn, .env = env, .stopped = stopped,
+                        .line = BUF_INIT(LINE_MAX_BYTES), .from_s = now_ms() / 1000};
+    snprintf(to->version, sizeof to->version, "%s.%d", s->id, number);
+    return switch_on(f, s, err);
+}
+
+static int follow(struct fs *f, struct tail *tails, size_t count, const bool *stopped,
+                  struct err *err)
+{
+    int r = 0;
+    while (r == 0 && !*stopped) {
+        if (target_interrupted(&f->t))
+            return err_set(err, ERR_INTERRUPTED, "interrupted");
+        int64_t now = clock_mono_ns() / NS_PER_MS;
+        for (size_t i = 0; i < count; i++)
+            if (!tails[i].call && now >= tails[i].next_ms)
+                ask(&tails[i]);
+        /* With nothing under way it does not wait. */
+        if (!api_step(f->api, TAIL_WAIT_MS / 5))
+            nanosleep(&(struct timespec){.tv_nsec = 20 * NS_PER_MS}, NULL);
+        for (size_t i = 0; i < count && r == 0; i++)
+            if (tails[i].call && api_is_done(tails[i].call))
+                r = take(&tails[i], err);
+    }
+    return r;
 }
 
 int fs_tail(struct target *t, const char *version, log_fn *fn, void *env, struct err *err)
 {
     struct fs *f = fs_of(t);
-    struct tail tail = {.f = f, .fn = fn, .env = env, .line = BUF_INIT(LINE_MAX_BYTES),
-                        .from_s = now_ms() / 1000};
+    struct tail tails[FS_SLOTS] = {{0}};
+    struct fs_service *services[FS_SLOTS] = {&f->front};
+    size_t count = 1;
     int number = 0;
+    bool stopped = false;
     int r = fs_read_all(f, err);
-    tail.service = r == 0 ? service_for(f, version, &number) : NULL;
-    if (r < 0)
-        return r;
-    if (!tail.service || !tail.service->id)
-        return err_set(err, ERR_USAGE, "%s is no version of %s", version ? version : "nothing",
-                       f->front.name);
-    snprintf(tail.version, sizeof tail.version, "%s.%d", tail.service->id, number);
-    r = switch_on(f, tail.service, err);
-    for (int tries = 0; r == 0 && !tail.stopped;) {
-        r = follow(&tail, err);
-        tries = r == -ERR_NETWORK ? tries + 1 : 0;
-        if ((r == -ERR_NETWORK && tries < TAIL_TRIES) || (r == 0 && !tail.stopped)) {
-            api_pause(f->api, tries ? tries : 1);
-            r = 0;
-        }
+    if (r == 0 && version) {
+        services[0] = fs_service_of(f, version, &number);
+    } else if (r == 0 && f->router && fs_router_is_active(f)) {
+        count = 0;
+        for (int i = 0; i < FS_SLOTS; i++)
+            if (f->slots[i].active)
+                services[count++] = &f->slots[i];
     }
-    buf_clear(&tail.line);
-    return tail.stopped ? 0 : r;
+    if (r == 0 && (count == 0 || !services[0] || !services[0]->id))
+        r = err_set(err, ERR_USAGE, "%s is no version of %s", version ? version : "nothing",
+                    f->front.name);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = begin_tail(f, services[i], version ? number : services[i]->active, fn, env, &stopped,
+                       &tails[i], err);
+    r = r < 0 ? r : follow(f, tails, count, &stopped, err);
+    for (size_t i = 0; i < count; i++)
+        tail_clear(&tails[i]);
+    return stopped ? 0 : r;
 }
 
 /* --- purge --- */

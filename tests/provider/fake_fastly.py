@@ -76,6 +76,7 @@ class Fastly(Fake):
         self.more_logs = threading.Condition(self.lock)
         self.ids, self.edge_log, self.broken = 0, [], set()
         self.lose = None        # "comment" or "package": the next one is answered, and lost
+        self.lag = False        # what is in stores is not seen at the edge yet
         self.page = 1000        # most stores in one answer
         self.writing = {}       # service -> what changes it right now
 
@@ -706,9 +707,13 @@ class Fastly(Fake):
             self.edge_log.append(f"{s.name}.{v.number}")
             return Answer(status, body=f"{s.name}.{v.number}\n".encode())
         link = next(x for x in v.links.values() if x["name"] == "edgectl")
-        rollout = json.loads(self.stores[link["resource_id"]]["items"]["rollout"])
-        share = int(req.query.get("share", 0))
-        label = rollout["canary"] if share < rollout["weight_bp"] else rollout["stable"]
+        found = self.stores[link["resource_id"]]["items"].get("rollout")
+        share, label = int(req.query.get("share", 0)), "stable"
+        if found and not self.lag:
+            rollout = json.loads(found)
+            label = rollout["canary"] if share < rollout["weight_bp"] else rollout["stable"]
+        if label not in v.backends:
+            return Answer(502, body=b"The app does not answer.\n")
         host = v.backends[label]["override_host"]
         for s2 in self.services.values():
             if s2.active() and host in s2.active().domains:
@@ -732,6 +737,17 @@ class Fastly(Fake):
     def drift_activate(self, service, number):
         for v in self.by_name(service).versions.values():
             v.active = v.number == number
+        return {}
+
+    def drift_lock(self, service, number):
+        self.by_name(service).versions[number].locked = True
+        return {}
+
+    def drift_clone(self, service, comment):
+        s = self.by_name(service)
+        new = Version(max(s.versions) + 1, s.active())
+        new.comment = comment
+        s.versions[new.number] = new
         return {}
 
     def drift_break(self, version):

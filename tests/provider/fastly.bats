@@ -234,7 +234,11 @@ PUT /service/version/2/activate" ]
     split "[{\"version\": \"$old\", \"bp\": 10000}]"
     ship_ok prod probe "$version" /
     expect_in "$output" '{"status": 200'
+    # Activated where the store is not seen yet, the router has somewhere to go.
+    fake call '{"name": "set", "lag": true}' >/dev/null
     ship_ok prod split "$version"
+    [ "$(says shop.example.com)" = shop-a.1 ]
+    fake call '{"name": "set", "lag": false}' >/dev/null
     [ "$(says shop.example.com)" = shop-a.1 ]
     split "[{\"version\": \"$version\", \"bp\": 10000}]"
     second=$version
@@ -349,6 +353,62 @@ print(json.dumps({"name": "stats", "service": "shop", "rows": [row, {**row, "sta
     output=$(python3 -c 'import json; print(json.dumps(json.load(open("out"))))')
     expect_in "$output" "{\"time\": 1700000000100, \"version\": \"$version\", \"request\": \"r1\", \"text\": \"one\"}"
     expect_in "$output" '"text": "three"'
+    no_violations
+}
+
+@test "behind a router the logs are those of both versions" {
+    manifest 'domains: [shop.example.com], router: true'
+    deploy 1
+    ship_ok prod split "$version"
+    first=$version
+    deploy 2
+    ship_ok prod split "$first" "$version=500"
+    "$TEST_TOOLS/ship" prod logs 2 >out 2>err 3>&- &
+    pid=$!
+    on() { [[ $(fake call '{"name": "logging"}') == *shop-a*shop-b* ]]; }
+    wait_for 20 on
+    for slot in a b; do
+        fake call "{\"name\": \"logs\", \"service\": \"shop-$slot\", \"batches\": [{\"batch_id\": \"b$slot\", \"logs\": [
+            {\"sequence_number\": 1, \"request_start_us\": 5, \"stream\": \"stdout\", \"id\": \"r1\", \"message\": \"of $slot\"}]}]}"
+    done
+    wait "$pid"
+    output=$(python3 -c 'import json; print(json.dumps(json.load(open("out"))))')
+    expect_in "$output" "\"version\": \"$first\", \"request\": \"r1\", \"text\": \"of a\""
+    expect_in "$output" "\"version\": \"$version\", \"request\": \"r1\", \"text\": \"of b\""
+    no_violations
+}
+
+@test "what somebody else did to a draft of ours is seen" {
+    deploy 1
+    ship_ok prod split "$version"
+    # Locked when it was half done: it is no release.
+    fake kill "{\"match\": \"PUT .*/version/2$\", \"when\": \"after\", \"pid_file\": \"$PWD/pid\"}" >/dev/null
+    REL=2
+    KILLABLE=yes ship_maybe_killed prod deploy app "release 2" secrets/api-key=secret-2
+    expect_status 137
+    fake call '{"name": "lock", "service": "shop", "number": 2}' >/dev/null
+    deploy 2
+    [ "$version" = "${version%.*}.3" ]
+    [ "$(state '[s["stores"][v[n]["links"]["flags"]]["items"] for n in "123"]')" = "[{'rel': '1'}, {'rel': '1'}, {'rel': '2'}]" ]
+    # Whole, it is one, whoever locked it, on any machine.
+    fake call '{"name": "lock", "service": "shop", "number": 3}' >/dev/null
+    rm -rf state
+    deploy 2
+    expect_in "$output" '"steps": []'
+    # Somebody has cloned meanwhile, and says what for: that draft is not ours.
+    fake kill "{\"match\": \"PUT .*/clone$\", \"when\": \"before\", \"pid_file\": \"$PWD/pid\"}" >/dev/null
+    REL=3
+    KILLABLE=yes ship_maybe_killed prod deploy app "release 3" secrets/api-key=secret-3
+    expect_status 137
+    fake call '{"name": "clone", "service": "shop", "comment": "mine, by hand"}' >/dev/null
+    deploy 3
+    [ "$(state 'v["4"]["comment"], len(v)')" = "('mine, by hand', 5)" ]
+    # And one that is locked while it is filled is told of.
+    fake fault '{"match": "PUT .*/package", "kind": "status", "status": 422, "text": "Version locked", "times": -1}' >/dev/null
+    printf '\0\5\4run9' >>app.wasm
+    ship prod deploy app "release 4" secrets/api-key=secret-3
+    expect_status 1
+    expect_in "$stderr" "Version locked"
     no_violations
 }
 
