@@ -257,7 +257,9 @@ class Vercel(Fake):
                        key=lambda d: -d["created"])
         page = [{"uid": d["id"], "url": d["url"], "created": d["created"], "meta": d["meta"],
                  "state": d["readyState"], "readyState": d["readyState"], "target": d["target"],
-                 "creator": {"username": "me"}} for d in found[:2]]
+                 "name": d["name"], "createdAt": d["created"], "buildingAt": d["created"],
+                 "ready": d["created"], "creator": {"uid": USER, "username": "me"}}
+                for d in found[:2]]
         return Answer(json={"deployments": page, "pagination": {
             "count": len(page), "next": page[-1]["created"] if len(found) > 2 else None, "prev": None}})
 
@@ -401,23 +403,39 @@ class Vercel(Fake):
         return Answer(json={"rollingRelease": None})
 
     # --- environment ---
-    @route("GET", "/v10/projects/{id}/env", query=["teamId"], needs=[("decrypt", "false")])
+    @route("GET", "/v10/projects/{id}/env", query=["teamId", "source", "target", "decrypt"])
     def get_env(self, req, id):
+        """`source` and `target` are the CLI's."""
+        if req.query.get("decrypt", "false") != "false":
+            raise Refused("values are not asked for")
         return Answer(json={"envs": [{k: v for k, v in e.items() if k != "value"}
-                                     for e in self.project(id)["env"]]})
+                                     for e in self.project(id)["env"]
+                                     if req.query.get("target") in (None, *e["target"])]})
 
-    @route("POST", "/v10/projects/{id}/env", query=["teamId"], needs=[("upsert", "true")], body="json")
+    @route("GET", "/projects/{id}/custom-environments", query=["teamId"])
+    def custom_environments(self, req, id):
+        """For the CLI."""
+        return Answer(json={"environments": []})
+
+    @route("POST", "/v10/projects/{id}/env", query=["teamId", "source"], needs=[("upsert", "true")],
+           body="json")
     def put_env(self, req, id):
         b, p = req.json(), self.project(id)
-        if set(b) != {"key", "value", "type", "target", "comment"} or b["type"] != "sensitive":
+        if {"comment", *b} - {"visibility"} != {"key", "value", "type", "target", "comment"} or \
+                b["type"] != "sensitive":
             raise Refused(f"a variable is {set(b)}")
-        if len(b["comment"]) > 500 or "development" in b["target"]:
+        if len(b.get("comment", "")) > 500 or "development" in b["target"]:
             raise Refused("a sensitive variable")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", b["key"]):
             return Answer(201, json={"created": [], "failed": [{"error": {
                 "code": "INVALID_KEY", "message": "The name contains invalid characters."}}]})
         p["env"] = [e for e in p["env"] if e["key"] != b["key"]] + [{"id": self.next_id("env"), **b}]
         return Answer(201, json={"created": {"key": b["key"]}, "failed": []})
+
+    @route("DELETE", "/v10/projects/{id}/env/{env}", query=["teamId"])
+    def delete_env_again(self, req, id, env):
+        """As the CLI has it; SDK and documentation have v9."""
+        return self.delete_env(req, id, env)
 
     @route("DELETE", "/v9/projects/{id}/env/{env}", query=["teamId"])
     def delete_env(self, req, id, env):
@@ -436,7 +454,7 @@ class Vercel(Fake):
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", b["slug"]):
             return no(400, "bad_request", "slug")
         id = self.next_id("ecfg_")
-        self.configs[id] = {"slug": b["slug"], "items": b["items"]}
+        self.configs[id] = {"slug": b["slug"], "items": b.get("items", {})}
         return Answer(201, json={"id": id, "slug": b["slug"]})
 
     def config(self, id):
@@ -468,6 +486,27 @@ class Vercel(Fake):
         if key not in items:
             return no(404, "edge_config_item_not_found", "not found")
         return Answer(json={"key": key, "value": items[key]})
+
+    # Its newer name, which the CLI has.
+    @route("GET", "/v1/global-config", query=["teamId"])
+    def list_globals(self, req):
+        return self.list_configs(req)
+
+    @route("POST", "/v1/global-config", query=["teamId"], body="json")
+    def create_global(self, req):
+        return self.create_config(req)
+
+    @route("GET", "/v1/global-config/{id}", query=["teamId"])
+    def get_global(self, req, id):
+        return Answer(json={"id": id, "slug": self.config(id)["slug"], "ownerId": TEAM})
+
+    @route("PATCH", "/v1/global-config/{id}/items", query=["teamId"], body="json")
+    def patch_globals(self, req, id):
+        return self.patch_items(req, id)
+
+    @route("GET", "/v1/global-config/{id}/items", query=["teamId"])
+    def get_globals(self, req, id):
+        return self.get_items(req, id)
 
     # --- caches ---
     def purge(self, req, what):
@@ -519,7 +558,9 @@ class Vercel(Fake):
         self.project(id)
         rows = [r for r in self.log_rows if r["deployment"] == dpl]
         self.log_rows = [r for r in self.log_rows if r["deployment"] != dpl]
-        rows.append({"source": "delimiter", "message": "limit", "timestampInMs": ms()})
+        rows.append({"rowId": "0", "source": "delimiter", "message": "limit", "level": "info",
+                     "timestampInMs": ms(), "messageTruncated": False, "domain": "",
+                     "requestMethod": "", "requestPath": "", "responseStatusCode": 0})
         return Answer(body="".join(json.dumps(r) + "\n" for r in rows).encode(),
                       type="application/stream+json")
 

@@ -38,9 +38,18 @@ fresh() {
         python3 -c 'import json, sys; print(json.load(sys.stdin)["production"])')
 }
 
-# The deployment that was made last.
+# newest [KIND]: the deployment, or what else, that was made last.
 newest() {
-    fake state | python3 -c 'import json, sys; print(list(json.load(sys.stdin)["deployments"])[-1])'
+    fake state | python3 -c 'import json, sys
+print(list(json.load(sys.stdin)[sys.argv[1]])[-1])' "${1:-deployments}"
+}
+
+# tail_line DEPLOYMENT: there is something in its log.
+tail_line() {
+    fake call "{\"name\": \"set\", \"log_rows\": [{\"deployment\": \"$1\", \"rowId\": \"1\", \"level\": \"info\",
+        \"source\": \"serverless\", \"timestampInMs\": 5, \"domain\": \"d\", \"messageTruncated\": false,
+        \"requestMethod\": \"GET\", \"requestPath\": \"/x\", \"responseStatusCode\": 200,
+        \"message\": \"hello\"}]}" >/dev/null
 }
 
 vercel() {
@@ -61,6 +70,21 @@ vercel() {
     ship_ok prod stages 1000 10000
     ship_ok prod split "$stable" "$canary=1000"
     ship_ok prod split "$stable"
+    ship_ok prod put secret secrets api d1
+    ship_ok prod remove secret secrets api
+    ship_ok prod versions
+    ship_ok prod note rollout text
+    id=$(newest configs)
+    echo 'config: { flags: { a: "1" } }' >>edge.yaml
+    sed -i "s/team: team_acme/team: team_acme, config: { flags: $id }/" edge.yaml
+    ship_ok prod put config flags beta on
+    ship_ok prod list config flags
+    ship_ok prod purge t
+    ship_ok prod purge
+    edgectl purge t --soft --target prod
+    expect_status 0
+    tail_line "$stable"
+    ship_ok prod logs 1 "$stable"
     no_violations
     fake requests >ours.json
     stop_fake
@@ -77,6 +101,18 @@ vercel() {
     vercel rolling-release complete --dpl "$canary"
     vercel promote "$stable" --yes --timeout 0 --scope team_acme
     vercel rollback "$canary" --yes --timeout 0 --scope team_acme
+    printf d1 | vercel env add SECRET_API production,preview --sensitive --yes --force
+    vercel env rm SECRET_API --yes
+    vercel list --prod
+    vercel global-config add edgectl-shop
+    id=$(newest configs)
+    vercel global-config update "$id" --patch '{"items":[{"operation":"upsert","key":"beta","value":"on"}]}'
+    vercel global-config items "$id"
+    vercel cache dangerously-delete --tag t --yes
+    vercel cache purge --yes
+    vercel cache invalidate --tag t --yes
+    tail_line "$stable"
+    vercel logs "$stable" --follow --scope team_acme
     no_violations
     fake requests >theirs.json
     python3 "$BATS_TEST_DIRNAME/parity_vercel.py" ours.json theirs.json
