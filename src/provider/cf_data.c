@@ -124,9 +124,11 @@ static int kv_list(struct cf *c, const char *store, const char *prefix, entry_fn
     int r = kv_namespace(c, store, &id, err);
     cleanup(free_p) char *cursor = xstrdup("");
     while (r == 0) {
-        cleanup(free_p) char *path =
-            api_path("/storage/kv/namespaces/%s/keys?limit=1000&prefix=%s&cursor=%s", id,
-                     prefix ? prefix : "", cursor);
+        cleanup(free_p) char *begins = prefix && *prefix ? api_path("&prefix=%s", prefix)
+                                                         : xstrdup("");
+        cleanup(free_p) char *from = *cursor ? api_path("&cursor=%s", cursor) : xstrdup("");
+        cleanup(free_p) char *keys = api_path("/storage/kv/namespaces/%s/keys?limit=1000", id);
+        cleanup(free_p) char *path = xasprintf("%s%s%s", keys, begins, from);
         cleanup(json_decref_p) json_t *root = NULL;
         r = cf_do(c, "GET", cf_account_path(c, path), NULL, &root, err);
         size_t i;

@@ -151,7 +151,7 @@ static int open_tail(struct tail *tail, struct err *err)
 {
     json_t *filters = json_array();
     if (tail->version)
-        json_array_append_new(filters, json_pack("{s:[s]}", "scriptVersion", tail->version));
+        json_array_append_new(filters, json_pack("{s:s}", "scriptVersion", tail->version));
     cleanup(json_decref_p) json_t *root = NULL;
     int r = cf_do(tail->c, "POST", cf_script_path(tail->c, "/tails"),
                   api_body_json(json_pack("{s:o}", "filters", filters)), &root, err);

@@ -342,7 +342,7 @@ print(json.dumps({"name": "rows", "rows": [row(v, "success", 1000), row(v, "scri
     expect_in "$output" '"text": "plain"'
     expect_in "$output" '"text": "Error: boom"'
     [ "$(state 's["tails"]')" = '[]' ]
-    expect_in "$(fake requests)" "{\"scriptVersion\":[\"$version\"]}"
+    expect_in "$(fake requests)" "{\"scriptVersion\":\"$version\"}"
     no_violations
 }
 

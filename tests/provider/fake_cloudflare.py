@@ -554,6 +554,11 @@ class Cloudflare(Fake):
             self.namespace(ns)["keys"].pop(key, None)
         return ok({"successful_key_count": len(req.json()), "unsuccessful_keys": []})
 
+    @route("DELETE", N + "/{ns}/bulk", body="json")
+    def bulk_delete_again(self, req, account, ns):
+        """As wrangler has it; the API's description has the one above."""
+        return self.bulk_delete(req, account, ns)
+
     # --- metrics ---
     @route("POST", "/client/v4/graphql", body="json")
     def graphql(self, req):
@@ -576,8 +581,11 @@ class Cloudflare(Fake):
             {"byStatus": rows, "byVersion": quantiles}]}}, "errors": None})
 
     # --- tail ---
-    @route("POST", S + "/tails", body="json")
+    @route("POST", S + "/tails", body="raw")
     def make_tail(self, req, account, script):
+        """wrangler calls its JSON plain text."""
+        if req.type() not in ("application/json", "text/plain"):
+            raise Refused(f"Content-Type is '{req.type()}'")
         self.script(script)
         id = uuid.uuid4().hex
         self.tails[id] = {"filters": req.json().get("filters", []), "events": [],
@@ -609,10 +617,12 @@ class Cloudflare(Fake):
         handler.close_connection = True
         handler.wfile.write(handler.head(answer, None))
         head = handler.rfile.read(2)
-        if head[0] != 0x81 or not head[1] & 0x80:
+        # wrangler does not mask, as RFC 6455 wants it of clients.
+        masked, ours = head[1] & 0x80, "edgectl" in handler.headers.get("user-agent", "")
+        if head[0] != 0x81 or (ours and not masked):
             self.violations.append("the first frame is no masked text")
             return
-        mask = handler.rfile.read(4)
+        mask = handler.rfile.read(4) if masked else bytes(4)
         hello = bytes(b ^ mask[i % 4] for i, b in enumerate(handler.rfile.read(head[1] & 127)))
         if json.loads(hello) != {"debug": False}:
             self.violations.append(f"the first frame says {hello}")

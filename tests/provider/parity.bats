@@ -70,6 +70,13 @@ EOF
         fake state | python3 -c 'import json, sys
 print(*[v["id"] for v in json.load(sys.stdin)["scripts"]["shop"]["versions"]])'
     }
+    # Somebody listens to live logs, and hears a line.
+    tailed() {
+        open() { [[ $(fake call '{"name": "tails"}') == '{"open":1,"ever":1}' ]]; }
+        wait_for 30 open || return 1
+        fake call '{"name": "event", "event": {"outcome": "ok", "eventTimestamp": 1, "exceptions": [],
+            "logs": [{"message": ["x"], "level": "log", "timestamp": 1}], "event": null}}' >/dev/null
+    }
     start
     edgectl bundle --target prod --out b
     expect_status 0
@@ -92,6 +99,22 @@ print(*[v["id"] for v in json.load(sys.stdin)["scripts"]["shop"]["versions"]])'
     theirs versions deploy "$v1@90%" "$v2@10%" --yes
     theirs versions deploy "$v2@100%" --yes
     theirs rollback "$v1" --yes
+    theirs versions list --name shop
+    theirs deployments list --name shop
+    theirs kv key list --namespace-id "$id" --remote
+    theirs kv key get a --namespace-id "$id" --remote
+    echo '[{"key": "c/d", "value": "2", "metadata": {"m": 1}}, {"key": "e", "value": "3", "expiration": 2000000000}]' >../pairs.json
+    theirs kv bulk put ../pairs.json --namespace-id "$id" --remote
+    echo '["c/d", "e"]' >../keys.json
+    theirs kv bulk delete ../keys.json --namespace-id "$id" --remote --force
+    "$PEER" tail shop --version-id "$v1" --format json >tail.log 2>&1 </dev/null 3>&- &
+    tail=$!
+    tailed || {
+        cat tail.log
+        return 1
+    }
+    kill -INT "$tail"
+    wait "$tail" || :
     theirs delete --force
     cd ..
     keep theirs.json
@@ -102,6 +125,21 @@ print(*[v["id"] for v in json.load(sys.stdin)["scripts"]["shop"]["versions"]])'
     ship_ok prod split "$v1" "$v2=1000"
     ship_ok prod split "$v2"
     ship_ok prod split "$v1"
+    ship_ok prod versions
+    ship_ok prod list kv sessions
+    ship_ok prod get kv sessions a
+    echo '{"key": "c/d", "value": "2", "metadata": "m"}
+{"key": "e", "value": "3", "expiration": 2000000000}' >pairs.jsonl
+    edgectl kv import sessions pairs.jsonl --target prod
+    expect_status 0
+    edgectl kv delete sessions c/d e --target prod
+    expect_status 0
+    "$TEST_TOOLS/ship" prod logs 1 "$v1" >/dev/null 2>&1 3>&- &
+    tailed || {
+        cat tail.log
+        return 1
+    }
+    wait $!
     ship_ok prod destroy
     keep ours.json
     compare cloudflare
