@@ -238,7 +238,7 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -d $(DESTDIR)$(PREFIX)/share/edgectl
-	install -m 644 man/edge.schema.json $(DESTDIR)$(PREFIX)/share/edgectl
+	install -m 644 man/edge.schema.json cmd/edgectl.schema.json $(DESTDIR)$(PREFIX)/share/edgectl
 	install -m 644 completions/edgectl.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgectl
 	install -m 644 completions/_edgectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_edgectl

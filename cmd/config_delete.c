@@ -25,6 +25,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
                     args->store, args->key);
         err_hint(err, "what the manifest gives is changed there; see: edgectl config list");
     }
+    if (r > 0)
+        local_tell_count(cli, args->store, "deleted", 1);
     return r < 0 ? r : 0;
 }
 

@@ -92,8 +92,10 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
         return r;
     }
     r = overrides_put(c.overrides, PAIR_CONFIG, im.pairs, im.count, err);
-    if (r == 0)
+    if (r == 0 && !out_is_json(cli->out))
         out_note(cli->out, "%zu keys imported", im.count);
+    if (r == 0)
+        local_tell_count(cli, args->store, "imported", im.count);
     return r;
 }
 

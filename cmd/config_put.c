@@ -41,7 +41,10 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     if (r < 0)
         return r;
     struct pair pair = {args->store, args->key, buf_str(&value), value.len};
-    return overrides_put(c.overrides, PAIR_CONFIG, &pair, 1, err);
+    r = overrides_put(c.overrides, PAIR_CONFIG, &pair, 1, err);
+    if (r == 0)
+        local_tell_put(cli, args->store, args->key);
+    return r;
 }
 
 static const struct cli_arg operands[] = {

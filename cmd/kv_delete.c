@@ -22,7 +22,7 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     int r = local_kv_open(cli, &kv, err);
     if (r < 0)
         return r;
-    int deleted = 0;
+    size_t deleted = 0;
     for (size_t i = 0; i < args->keys.count; i++) {
         const char *key = args->keys.items[i];
         enum kv_result result = kv_delete_now(kv.db, args->store, key);
@@ -31,8 +31,7 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
         else if (r == 0)
             r = local_kv_fail(&kv, result, args->store, key, err);
     }
-    if (out_is_json(cli->out))
-        out_json(cli->out, json_pack("{s:s, s:i}", "store", args->store, "deleted", deleted));
+    local_tell_count(cli, args->store, "deleted", deleted);
     return r;
 }
 

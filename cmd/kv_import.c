@@ -130,10 +130,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
                                : "%snothing was stored", hint, im->done);
         return r;
     }
-    if (out_is_json(cli->out))
-        out_json(cli->out, json_pack("{s:s, s:I}", "store", args->store, "imported",
-                                     (json_int_t)im->done));
-    else
+    local_tell_count(cli, args->store, "imported", im->done);
+    if (!out_is_json(cli->out))
         out_note(cli->out, "%zu entries imported", im->done);
     return 0;
 }

@@ -246,3 +246,17 @@ int line_reader_place(const struct line_reader *l, int r, struct err *err)
         err_place(err, l->name, l->number, err ? err->col : 0);
     return r;
 }
+
+/* --- what was done, with --json --- */
+
+void local_tell_put(struct cli *cli, const char *store, const char *key)
+{
+    if (out_is_json(cli->out))
+        out_json(cli->out, json_pack("{s:s, s:s}", "store", store, "key", key));
+}
+
+void local_tell_count(struct cli *cli, const char *store, const char *what, size_t count)
+{
+    if (out_is_json(cli->out))
+        out_json(cli->out, json_pack("{s:s, s:I}", "store", store, what, (json_int_t)count));
+}

@@ -66,4 +66,8 @@ void line_reader_rewind(struct line_reader *l);
 /* Give err, as made for the last line, its place; returns r. */
 int line_reader_place(const struct line_reader *l, int r, struct err *err);
 
+/* With --json: what was stored; how many were "deleted" or "imported". */
+void local_tell_put(struct cli *cli, const char *store, const char *key);
+void local_tell_count(struct cli *cli, const char *store, const char *what, size_t count);
+
 #endif

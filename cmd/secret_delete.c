@@ -29,6 +29,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
                     name.store);
         err_hint(err, "one that the manifest gives is changed there; see: edgectl secret list");
     }
+    if (r > 0)
+        local_tell_count(cli, name.store, "deleted", 1);
     return r < 0 ? r : 0;
 }
 

@@ -125,6 +125,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
                        &(struct entry){.key = (char *)name.key, .secret = value}, err);
     else if (r == 0)
         r = secrets_put(state.dir, name.store, name.key, value, err);
+    if (r == 0 && !cli->target_given)
+        local_tell_put(cli, name.store, name.key);
     if (r == 0)
         out_note(cli->out, "secret %s stored, %zu bytes", name.key, secret_len(value));
     return r;

@@ -20,9 +20,20 @@ scratch() {
     cd "$BATS_TEST_TMPDIR/work" || return 1
 }
 
-# run edgectl: $status, $output (stdout), $stderr.
+JSON_SCHEMA=${BASH_SOURCE[0]%/*}/../cmd/edgectl.schema.json
+
+# run edgectl: $status, $output (stdout), $stderr. What it writes with --json must be as its schema
+# says.
 edgectl() {
     run --separate-stderr "$EDGECTL" "$@"
+    case " $* " in
+    *' --json '*) json_fits "$@" ;;
+    esac
+}
+
+json_fits() {
+    "$TEST_TOOLS/json_check" "$JSON_SCHEMA" out "$@" <<<"$output" &&
+        "$TEST_TOOLS/json_check" "$JSON_SCHEMA" err "$@" <<<"${stderr-}"
 }
 
 # The last run ended with that status.

@@ -261,7 +261,7 @@ static bool same(const struct buf *a, const struct buf *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct clock_source still = {no_time, no_time, no_chance, NULL};
+    static const struct clock_source still = {no_time, no_time, no_chance, NULL, NULL};
     if (!loop) {
         clock_install(&still);
         loop = loop_new();

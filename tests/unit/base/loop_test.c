@@ -91,7 +91,7 @@ static void rearm(void *env)
 static void simultaneous_timers_keep_their_order_and_do_not_starve(void **state)
 {
     (void)state;
-    clock_install(&(struct clock_source){still, still, no_random, NULL});
+    clock_install(&(struct clock_source){still, still, no_random, NULL, NULL});
     struct trace trace = {.loop = loop_new()};
     struct named_timer t[20] = {0};
     struct rearm r = {.loop = trace.loop};

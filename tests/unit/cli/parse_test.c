@@ -39,7 +39,7 @@ static const struct cli_cmd kv_get = {.path = "kv get"};
 static const struct cli_cmd dev = {.path = "dev"};
 static const struct cli_cmd secret = {.path = "_secret", .hidden = true};
 static const struct cli_cmd *const cmds[] = {&kv_put, &kv_get, &dev, &secret};
-static const struct cli_table table = {cmds, 4};
+static const struct cli_table table = {.cmds = cmds, .count = 4};
 
 struct parsed {
     struct cli cli;

@@ -29,7 +29,7 @@ static void fake_random(void *env, void *to, size_t len)
     memset(to, 7, len);
 }
 
-static const struct clock_source fake_clock = {fake_now, fake_now, fake_random, NULL};
+static const struct clock_source fake_clock = {fake_now, fake_now, fake_random, NULL, NULL};
 
 /* --- a cache and two loops, both run by this thread when told so --- */
 
