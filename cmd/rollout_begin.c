@@ -60,6 +60,8 @@ static int begin(struct rollout_session *s, const char *version, struct err *err
     static const struct manifest_rollout plain;
     r = evidence_new(first->manifest->rollout ? first->manifest->rollout : &plain, first->manifest,
                      &plan, NULL, &e, err);
+    if (r == 0 && evidence_freeze(e, &plan, &why) < 0)
+        out_note(s->cli->out, "nothing is known of the past: %s", why.msg);
     evidence_free(e);
     for (int i = 0; i < s->count && r == 0; i++) {
         int bp[SPLIT_STAGES_MAX], count = 0;

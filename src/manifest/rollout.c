@@ -154,7 +154,17 @@ static void bind_evidence(struct load *l, struct node *n, struct manifest_rollou
                              : EVIDENCE_PROVIDER;
     r->prometheus.url = bind_text(prometheus, "url");
     r->prometheus.template = bind_text(prometheus, "template");
-    r->prometheus.token_env = bind_text(bind_child(prometheus, "token"), "env");
+    struct node *ca = bind_child(prometheus, "ca"), *token = bind_child(prometheus, "token"),
+                *password = bind_child(prometheus, "password");
+    r->prometheus.token_env = bind_text(token, "env");
+    r->prometheus.user = bind_text(prometheus, "user");
+    r->prometheus.password_env = bind_text(password, "env");
+    r->prometheus.ca = ca ? load_path(l->m, ca->text) : NULL;
+    r->prometheus.tenant = bind_text(prometheus, "tenant");
+    if (!r->prometheus.user != !password)
+        problem_at(l, prometheus, "'user' and 'password' go together");
+    if (token && password)
+        problem_at(l, token, "either a token or a user and a password is sent, not both");
     r->prometheus.requests = bind_text(prometheus, "requests");
     r->prometheus.errors = bind_text(prometheus, "errors");
     r->prometheus.traps = bind_text(prometheus, "traps");
@@ -245,6 +255,10 @@ void manifest_rollout_free(struct manifest_rollout *r)
     free(r->prometheus.url);
     free(r->prometheus.template);
     free(r->prometheus.token_env);
+    free(r->prometheus.user);
+    free(r->prometheus.password_env);
+    free(r->prometheus.ca);
+    free(r->prometheus.tenant);
     free(r->prometheus.requests);
     free(r->prometheus.errors);
     free(r->prometheus.traps);

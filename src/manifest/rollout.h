@@ -66,7 +66,7 @@ struct manifest_rollout {
     size_t gate_count;
     enum manifest_evidence evidence;
     struct {
-        char *url, *template, *token_env;
+        char *url, *template, *token_env, *user, *password_env, *ca, *tenant;
         char *requests, *errors, *traps, *fast;
     } prometheus;
     char *evidence_path, *evidence_command;

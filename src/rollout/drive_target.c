@@ -278,7 +278,9 @@ int drive_past(struct drive *d, int t, struct err *err)
 {
     const struct plan *p = &d->r->plan;
     struct evidence_totals before = {0};
-    bool here = strcmp(p->target[t].provider, "local") == 0;
+    const struct manifest_rollout *m = d->o.manifest->rollout;
+    bool here = strcmp(p->target[t].provider, "local") == 0 &&
+                (!m || m->evidence == EVIDENCE_PROVIDER);
     int pieces = here ? PAST_LOOKS_HERE : PAST_LOOKS_THERE;
     int64_t now = drive_wall_ms(), piece = p->history_ms / pieces;
     struct err why = {0};

@@ -57,7 +57,7 @@ void evidence_free(struct evidence *e)
 {
     if (!e)
         return;
-    api_free(e->api);
+    evidence_prometheus_close(e);
     free(e);
 }
 
@@ -79,7 +79,12 @@ bool evidence_counts_since(const struct evidence *e, int i)
 
 bool evidence_has_past(const struct evidence *e)
 {
-    return e->r->evidence == EVIDENCE_PROVIDER;
+    return e->r->evidence == EVIDENCE_PROVIDER || e->r->evidence == EVIDENCE_PROMETHEUS;
+}
+
+int evidence_freeze(struct evidence *e, struct plan *plan, struct err *err)
+{
+    return e->r->evidence == EVIDENCE_PROMETHEUS ? evidence_prometheus_freeze(e, plan, err) : 0;
 }
 
 /* --- the provider --- */
@@ -132,7 +137,9 @@ static int read_version(struct evidence *e, struct target *t, const char *versio
 int evidence_read_stable(struct evidence *e, struct target *t, int i, int64_t since_ms,
                          struct evidence_totals *ret, struct err *err)
 {
-    return read_version(e, t, e->plan->target[i].stable, since_ms, 0, ret, err);
+    return e->r->evidence == EVIDENCE_PROMETHEUS
+               ? evidence_prometheus_since(e, i, since_ms, ret, err)
+               : read_version(e, t, e->plan->target[i].stable, since_ms, 0, ret, err);
 }
 
 static int read_provider(struct evidence *e, struct target *t, int i, int64_t since_ms,

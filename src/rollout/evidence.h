@@ -38,6 +38,9 @@ bool evidence_has_past(const struct evidence *e);
  * -ERR_CREDENTIALS or -ERR_IO; one that has nothing to say leaves cells unknown. */
 must_use int evidence_read(struct evidence *e, struct target *t, int i, int64_t since_ms,
                            struct evidence_totals *ret, struct err *err);
+/* Adds edges to the latency gates of the plan (the one that was given) as plan_freeze_edges() does,
+ * from a source that is no provider. */
+must_use int evidence_freeze(struct evidence *e, struct plan *plan, struct err *err);
 /* The stable version's alone; for sources with a past. */
 must_use int evidence_read_stable(struct evidence *e, struct target *t, int i, int64_t since_ms,
                                   struct evidence_totals *ret, struct err *err);

@@ -32,7 +32,7 @@ enum gate_kind {
 struct gate_rule {
     char name[GATE_NAME_MAX];
     enum gate_kind kind;
-    int edges;                      /* 1, or latency edges, growing; the first one decides PASS */
+    int edges;                      /* 1, or latency edges; the first one decides PASS */
     double edge_ms[GATE_EDGES];
     double tolerate;                /* ratio that is no harm, >= 1 */
     double max_ratio;               /* > tolerate */

@@ -207,6 +207,25 @@ struct gate_result gate_verdict(const struct gate *g, bool with_needed)
     return r;
 }
 
+/* The edges of a rule come in the order in which they matter. */
+static double slower(const struct gate_rule *rule, const struct gate_metric *m)
+{
+    int order[GATE_EDGES];
+    double over[ARMS][GATE_EDGES];
+    for (int e = 0; e < rule->edges; e++) {
+        int at = e;
+        for (; at > 0 && rule->edge_ms[order[at - 1]] > rule->edge_ms[e]; at--)
+            order[at] = order[at - 1];
+        order[at] = e;
+    }
+    for (int e = 0; e < rule->edges; e++) {
+        over[STABLE][e] = m->bad[STABLE][order[e]];
+        over[CANARY][e] = m->bad[CANARY][order[e]];
+    }
+    return slower_share(rule->edges, m->requests[STABLE], over[STABLE], m->requests[CANARY],
+                        over[CANARY]);
+}
+
 struct gate_view gate_view(const struct gate *g, int i)
 {
     const struct gate_metric *m = &g->metric[i];
@@ -225,8 +244,7 @@ struct gate_view gate_view(const struct gate *g, int i)
     if (v.bad[STABLE] > 0 && v.requests[CANARY] > 0)
         v.ratio = v.bad[CANARY] / v.requests[CANARY] / (v.bad[STABLE] / v.requests[STABLE]);
     if (rule->kind == GATE_LATENCY)
-        v.slower = slower_share(rule->edges, m->requests[STABLE], m->bad[STABLE],
-                                m->requests[CANARY], m->bad[CANARY]);
+        v.slower = slower(rule, m);
     v.passed = fmax(v.log_pass, v.log_floor) >= log(1 / g->config.beta);
     return v;
 }

@@ -163,6 +163,15 @@ int plan_make(const struct manifest_rollout *m, const struct provider_caps *cons
     return 0;
 }
 
+void plan_add_edge(struct gate_rule *r, double edge_ms)
+{
+    bool known = edge_ms <= 0;
+    for (int e = 0; e < r->edges; e++)
+        known |= r->edge_ms[e] == edge_ms;
+    if (!known && r->edges < GATE_EDGES)
+        r->edge_ms[r->edges++] = edge_ms;
+}
+
 void plan_freeze_edges(struct plan *plan, const uint64_t *hist)
 {
     static const double quantiles[] = {0.5, 0.95, 0.99};
@@ -179,12 +188,8 @@ void plan_freeze_edges(struct plan *plan, const uint64_t *hist)
             double want = quantiles[q] * (double)all;
             while (i + 1 < LATENCY_BUCKETS && (double)(below + hist[i]) < want)
                 below += hist[i++];
-            double edge = i < LATENCY_EDGES ? (double)latency_edge_us(i) / 1000 : 0;
-            bool known = edge <= 0;
-            for (int e = 0; e < r->edges; e++)
-                known |= r->edge_ms[e] == edge;
-            if (!known && r->edges < GATE_EDGES)
-                r->edge_ms[r->edges++] = edge;
+            if (i < LATENCY_EDGES)
+                plan_add_edge(r, (double)latency_edge_us(i) / 1000);
         }
     }
 }

@@ -52,6 +52,8 @@ must_use int plan_make(const struct manifest_rollout *m, const struct provider_c
 /* Adds edges to the latency gates at the median and the 95th and 99th percentile of the stable
  * version, as they are now: frozen from here on. `hist`: LATENCY_BUCKETS counts. */
 void plan_freeze_edges(struct plan *plan, const uint64_t *hist);
+/* Another edge for a latency gate, unless it has that one or as many as it can. */
+void plan_add_edge(struct gate_rule *r, double edge_ms);
 /* When a step may be taken next, from `wall_ms` on. */
 int64_t plan_window_opens(const struct plan *plan, int64_t wall_ms);
 

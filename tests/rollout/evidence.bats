@@ -4,6 +4,7 @@ load ../lib
 load rollout
 
 # A real Prometheus that scrapes what the server has counted; $prometheus is its address.
+# prometheus [ARGUMENTS]: with --web.config.file it speaks TLS.
 prometheus() {
     command -v prometheus >/dev/null || skip "no prometheus"
     python3 "$BATS_TEST_DIRNAME/../tools/exporter.py" "$(server_state)" shop "$PWD/../port" 3>&- &
@@ -15,11 +16,11 @@ scrape_configs: [{job_name: edgectl, static_configs: [{targets: ["127.0.0.1:$(ca
 END
     local p
     p=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
-    prometheus=http://127.0.0.1:$p
+    prometheus=http$([ $# = 0 ] || echo s)://127.0.0.1:$p
     command prometheus --config.file=../prometheus.yml --storage.tsdb.path=../tsdb \
-        --web.listen-address="127.0.0.1:$p" >../prometheus.log 2>&1 3>&- &
+        --web.listen-address="127.0.0.1:$p" "$@" >../prometheus.log 2>&1 3>&- &
     pids+=($!)
-    wait_for 60 curl -sf "$prometheus/-/ready" >/dev/null
+    wait_for 60 curl -ksf -u 'ed:pass word' "$prometheus/-/ready" >/dev/null
 }
 
 server_state() {
@@ -53,6 +54,83 @@ rollout_with() {
     [ "$(share_of "$old")" = 100.0 ]
 }
 
+# Edges are those of the histogram, and so are the requests: both of one scrape.
+@test "a whole histogram of a Prometheus is evidence; its past is history" {
+    guest old
+    serve
+    deploy
+    old=$v
+    guest new slow 300
+    deploy --no-traffic --no-probe
+    new=$v
+    load_at 400
+    prometheus
+    wait_for 60 has_past
+    rollout_with "{prometheus: {url: \"$prometheus\"}}
+  gates: [{latency: {slower-than: 60ms}}]"
+    sed -i 's/history: 0s/history: 12s\n  burn-in: 0s/' edge.yaml
+    edgectl rollout run
+    expect_status 3
+    expect_in "$stderr" "slower-than-60ms: worse than the stable version"
+    [ "$(share_of "$old")" = 100.0 ]
+    local journal
+    journal=$(ls .edgectl/rollouts/local/*.jsonl)
+    grep -q '"e":"past"' "$journal"
+    # The gate's own edge, then the quantiles', which are edges of the histogram.
+    sed -n '1s/^[0-9a-f]* //p' "$journal" | python3 -c 'import json, sys
+rule = json.load(sys.stdin)["plan"]["gates"][0]
+print(rule)
+edges = next(v for v in rule.values() if isinstance(v, list))
+assert edges[0] == 60 and len(edges) > 1, edges
+assert set(edges[1:]) <= {5, 10, 25, 50, 100, 250, 500}, edges'
+}
+
+has_past() {
+    curl -s "$prometheus/api/v1/query?query=count_over_time(edgectl_requests_total%5B1m%5D)" |
+        grep -qE '"(2[4-9]|[3-9][0-9]|1[0-9]{2})"\]'
+}
+
+@test "a Prometheus behind TLS and a password: its CA, the password, and what is said without" {
+    serve
+    versions
+    load_at 400
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test \
+        -addext subjectAltName=IP:127.0.0.1 -keyout ../key.pem -out ../ca.pem 2>/dev/null
+    # The hash is of 'pass word'.
+    cat >../web.yml <<'END'
+tls_server_config: {cert_file: ca.pem, key_file: key.pem}
+basic_auth_users: {ed: $2b$04$abcdefghijklmnopqrstuuFcV8WPKEefLKdOWfX8pW1yTVya21P7a}
+END
+    prometheus --web.config.file=../web.yml
+    with() {
+        rollout_with "{prometheus: {url: \"$prometheus\", $1}}"
+        sed -i 's/soak: 1s/soak: 1s\n  deadline: 2s/' edge.yaml
+    }
+    export PW='pass word'
+    with 'user: ed, password: {env: PW}'
+    edgectl rollout run
+    expect_status 4
+    expect_in "$stderr" "certificate"
+    edgectl rollout abort
+    with 'user: ed, password: {env: PW}, ca: ../ca.pem'
+    PW=wrong-one edgectl rollout run
+    expect_in "$stderr" "rollout.evidence.prometheus"
+    [[ $stderr != *wrong-one* ]]
+    edgectl rollout abort
+    env -u PW "$EDGECTL" rollout run >../out 2>&1 || status=$?
+    [ "$status" = 8 ]
+    grep -q "environment variable PW is not set" ../out
+    sed -i 's/deadline: 2s/deadline: 2m/' edge.yaml
+    edgectl rollout run
+    expect_status 0
+    [ "$(share_of "$new")" = 100.0 ]
+    ! grep -rq 'pass word' .edgectl
+    with 'user: ed'
+    edgectl validate
+    expect_status 9
+    expect_in "$output" "'user' and 'password' go together"
+}
+
 @test "a query that gives several series, and a Prometheus that is gone, are told" {
     serve
     versions
@@ -63,7 +141,7 @@ rollout_with() {
     wait_for 30 scraped
     edgectl rollout run
     expect_status 4
-    expect_in "$stderr" "series; sum() makes them one"
+    expect_in "$stderr" "series of several names"
     edgectl rollout abort
     rollout_with "{prometheus: {url: 'http://127.0.0.1:9'}}"
     sed -i 's/soak: 1s/soak: 1s\n  deadline: 2s/' edge.yaml

@@ -26,6 +26,19 @@ def ask(path):
     return json.load(c.getresponse())
 
 
+# Edges of the server's own buckets: ten a decade from 100 us on; and those of a usual histogram.
+STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+EDGES = [s * 10.0 ** d for d in range(-4, 2) for s in STEPS] + [100.0]
+SHOWN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+def histogram(version, counts):
+    name = "edgectl_request_duration_seconds_bucket"
+    below = {le: sum(n for n, edge in zip(counts, EDGES) if edge <= le * 1.0001) for le in SHOWN}
+    below["+Inf"] = sum(counts)
+    return [f'{name}{{version="{version}",le="{le}"}} {n}\n' for le, n in below.items()]
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         out = []
@@ -37,6 +50,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 # As client libraries do: a counter exists from its first increment on.
                 if m[name]:
                     out.append(f'edgectl_{name}_total{{version="{v["id"]}"}} {m[name]}\n')
+            out += histogram(v["id"], m["latency"])
         body = "".join(out).encode()
         self.send_response(200)
         self.send_header("content-type", "text/plain; version=0.0.4")

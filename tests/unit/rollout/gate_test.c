@@ -360,6 +360,24 @@ static void what_both_do_together_hides_no_regression(void **state)
     expect(g, GATE_FAIL, GATE_WORSE);
 }
 
+/* The edge that decides stands first, whatever its size. */
+static void the_chance_to_be_slower_knows_edges_in_any_order(void **state)
+{
+    (void)state;
+    struct gate_config c = config(1);
+    c.rule[0].kind = GATE_LATENCY;
+    c.rule[0].edges = 3;
+    c.rule[0].edge_ms[0] = 300;
+    c.rule[0].edge_ms[1] = 20;
+    c.rule[0].edge_ms[2] = 100;
+    cleanup(gate_free_p) struct gate *g = gate_new(&c);
+    /* Half of the stable version's requests take up to 20 ms, of the canary's all 20 to 100. */
+    struct gate_look l = {.stable[0] = {true, 1000, {0, 500, 0}},
+                          .canary[0] = {true, 100, {0, 100, 0}}};
+    gate_add(g, &l);
+    assert_true(fabs(gate_view(g, 0).slower - 0.75) < 1e-9);
+}
+
 /* The figure of the issue: 20 metrics in under a millisecond. Counted in CPU time, the best of
  * many, so that a busy machine does not matter. */
 static void an_update_of_twenty_metrics_takes_under_a_millisecond(void **state)
@@ -407,6 +425,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_no_evidence),
         cmocka_unit_test(arms_of_very_different_size_are_compared),
         cmocka_unit_test(a_rate_that_both_have_is_no_budget),
+        cmocka_unit_test(the_chance_to_be_slower_knows_edges_in_any_order),
         cmocka_unit_test(what_wanders_by_itself_is_no_regression),
         cmocka_unit_test(what_both_do_together_hides_no_regression),
         cmocka_unit_test(crashes_before_the_rollout_are_the_stable_versions),
