@@ -157,19 +157,42 @@ static struct api_body *deployment(const struct split *want)
                                    arms, "annotations", "workers/message", "split by edgectl"));
 }
 
-/* Made twice it is the same split still, so it may be tried again. */
-static int deploy(struct cf *c, const struct split *want, bool force, struct err *err)
+struct deploying {
+    struct cf *c;
+    const struct split *want;
+    bool force;
+};
+
+static int make_deployment(void *env, struct err *err)
 {
+    const struct deploying *d = env;
+    struct cf *c = d->c;
     cleanup(json_decref_p) json_t *root = NULL;
     struct cf_call call = cf_start(
-        c, "POST", cf_script_path(c, force ? "/deployments?force=true" : "/deployments"),
-        deployment(want), true);
+        c, "POST", cf_script_path(c, d->force ? "/deployments?force=true" : "/deployments"),
+        deployment(d->want), false);
     int r = cf_wait(c, &call, &root, err);
     c->deployments_ns = 0;
     if (r == 0)
         return err_set(err, ERR_DRIFT, "the worker %s, or that version of it, is not there",
                        c->script);
     return r < 0 ? r : 0;
+}
+
+static int find_deployment(void *env, struct err *err)
+{
+    const struct deploying *d = env;
+    cleanup(split_clear) struct split now = {0};
+    int r = read_deployments(d->c, err);
+    r = r < 0 ? r : cf_get_split(&d->c->t, &now, err);
+    return r < 0 ? r : now.count == d->want->count && split_equal(&now, d->want);
+}
+
+/* Made twice it would be the same split still, but another deployment. */
+static int deploy(struct cf *c, const struct split *want, bool force, struct err *err)
+{
+    struct deploying d = {c, want, force};
+    return make_once(c->api, make_deployment, find_deployment, &d, err);
 }
 
 int cf_set_split(struct target *t, const struct split *want, const char *expect, struct err *err)
