@@ -215,12 +215,36 @@ static int switch_off(struct vc *v, struct err *err)
                : r < 0 ? r : 0;
 }
 
+struct completing {
+    struct vc *v;
+    const char *canary;
+};
+
+static int complete(void *env, struct err *err)
+{
+    const struct completing *c = env;
+    return vc_do(c->v, "POST", api_path("/v1/projects/%s/rolling-release/complete",
+                                        c->v->project_id),
+                 json_pack("{s:s}", "canaryDeploymentId", c->canary), false, NULL, err);
+}
+
+/* Asked for twice it is refused: there is no rolling release any more. */
+static int is_completed(void *env, struct err *err)
+{
+    const struct completing *c = env;
+    cleanup(state_clear) struct state now = {0};
+    int r = read_state(c->v, &now, err);
+    const char *to = json_text(json_object_get(c->v->project, "lastAliasRequest"),
+                               "toDeploymentId");
+    return r < 0 ? r : !now.rolling && (strcmp(now.production, c->canary) == 0 ||
+                                        (to && strcmp(to, c->canary) == 0));
+}
+
 static int set_one(struct vc *v, const struct state *s, const char *version, struct err *err)
 {
     if (s->rolling && strcmp(s->canary, version) == 0) {
-        int r = vc_do(v, "POST", api_path("/v1/projects/%s/rolling-release/complete",
-                                          v->project_id),
-                      json_pack("{s:s}", "canaryDeploymentId", version), true, NULL, err);
+        struct completing c = {v, version};
+        int r = make_once(v->api, complete, is_completed, &c, err);
         return r < 0 ? r : wait_alias(v, version, err);
     }
     if (s->rolling) {
