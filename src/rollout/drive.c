@@ -234,6 +234,18 @@ static int outcome(struct drive *d, const struct rollout_move *m, struct err *er
     return r;
 }
 
+static int go_back(struct drive *d, enum err_code code, struct err *err)
+{
+    char why[256];
+    if (code == ERR_GATE)
+        drive_explain(d->r, why, sizeof why);
+    else
+        snprintf(why, sizeof why, "no verdict within the deadline");
+    cleanup(free_p) char *words = utf8_clean(why);
+    return drive_event(d, json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(code), "why",
+                                    words), err);
+}
+
 /* What only asks may fail for a while: again, or leave all as it is. */
 static int soften(struct drive *d, int r, struct err *err)
 {
@@ -245,6 +257,16 @@ static int soften(struct drive *d, int r, struct err *err)
         return r;
     struct err why = *err;
     return try_again(d, &d->ask_tries, &why) ? 0 : stop(d, why.code, &why, err);
+}
+
+/* What was refused may have been done before, by a try whose answer was lost, or no longer be
+ * possible after what somebody else did. */
+static bool has_moved(struct drive *d, int target)
+{
+    struct err ignored;
+    const struct rollout_split *seen = &d->seen.split[target];
+    return drive_read(d, target, &ignored) == 0 &&
+           (seen->foreign || seen->bp != d->r->state.intent.from);
 }
 
 static int set_split(struct drive *d, const struct rollout_move *m, struct err *err)
@@ -272,7 +294,7 @@ static int set_split(struct drive *d, const struct rollout_move *m, struct err *
         if (result < 0)
             return soften(d, result, err);
         if (rollout_verdict(r, false).verdict == GATE_FAIL && !r->state.full)
-            return 0;
+            return go_back(d, ERR_GATE, err);
     }
     int result = drive_event(d, json_pack("{s:s, s:i, s:i, s:i, s:i, s:b}", "e", "intent", "step",
                                           r->state.step, "target", m->target, "from",
@@ -285,7 +307,8 @@ static int set_split(struct drive *d, const struct rollout_move *m, struct err *
     result = target_set_split(d->o.target[m->target], &want, expect, pt->release, &why);
     if (result < 0) {
         /* Let the state machine see what is there now, but not for ever. */
-        if (why.code == ERR_DRIFT && ++d->tries < TRIES)
+        bool moved = why.code == ERR_DRIFT || (why.code == ERR_FAILURE && has_moved(d, m->target));
+        if (moved && ++d->tries < TRIES)
             return 0;
         return try_again(d, &d->tries, &why) ? 0 : stop(d, why.code, &why, err);
     }
@@ -313,18 +336,6 @@ static int pass(struct drive *d, struct err *err)
                                                                  : "unjudged";
     return drive_event(d, json_pack("{s:s, s:i, s:s}", "e", "passed", "step", d->r->state.step,
                                     "verdict", how), err);
-}
-
-static int go_back(struct drive *d, enum err_code code, struct err *err)
-{
-    char why[256];
-    if (code == ERR_GATE)
-        drive_explain(d->r, why, sizeof why);
-    else
-        snprintf(why, sizeof why, "no verdict within the deadline");
-    cleanup(free_p) char *words = utf8_clean(why);
-    return drive_event(d, json_pack("{s:s, s:s, s:s}", "e", "back", "code", err_name(code), "why",
-                                    words), err);
 }
 
 static int finish(struct drive *d, struct err *err)

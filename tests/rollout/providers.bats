@@ -1,132 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-# Rollouts on the fake of each provider: real drivers, expired tokens. Kills: kill.bats.
+# Rollouts by the real drivers, on the fakes of their providers: see stories.py. Kills: kill.bats.
 bats_require_minimum_version 1.5.0
 load ../lib
-load ../provider/ship
 
-setup() {
-    scratch
-    unset "${!CLOUDFLARE_@}" "${!CF_@}" "${!AWS_@}" "${!VERCEL_@}"
-    # The fakes stand beside the provider's own tests.
-    BATS_TEST_DIRNAME=$BATS_TEST_DIRNAME/../provider
-    small_wasm >app.wasm
-    export REL=0
+story() {
+    python3 -B "$BATS_TEST_DIRNAME/stories.py" "$@"
 }
 
-teardown() {
-    stop_fake
+@test "what goes wrong once is not noticed, and no step is taken twice" {
+    story what_passes_is_not_noticed
 }
 
-# provider NAME [KEYS of the target]
-provider() {
-    kind=$1
-    cat >edge.yaml <<EOF
-name: shop
-build: { artifact: app.wasm }
-backends: { origin: { url: "https://origin.example.com" } }
-config: { flags: { rel: "\${REL}" } }
-targets: { prod: { provider: $kind${2:+, $2} } }
-rollout:
-  steps: [10%, 100%]
-  soak: 0s
-  poll: 100ms
-  deadline: 20s
-  gates: [{errors: {max-ratio: 2}}]
-  evidence: { command: "sh ./count" }
-EOF
+@test "what a call does not get over is asked again" {
+    story what_a_call_does_not_get_over_is_asked_again
 }
 
-# A fresh fake with a version that has all traffic, $old, and one without, $new.
-begin() {
-    stop_fake
-    rm -rf fake state
-    start_fake "$kind" --edge
-    # Deployed apps are reached through the fake, as its edge.
-    export HTTPS_PROXY=$FAKE SSL_CERT_FILE=$PWD/fake/ca.pem
-    case $kind in
-    cloudflare) export CLOUDFLARE_API_BASE_URL=$FAKE/client/v4 CLOUDFLARE_API_TOKEN=cf-token ;;
-    fastly) export FASTLY_API_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token FASTLY_USE_API_SIGNING_KEY=1 ;;
-    aws) export AWS_ENDPOINT_URL=$FAKE AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=aws-secret-key ;;
-    vercel) export EDGECTL_VERCEL_API=$FAKE VERCEL_TOKEN=vctoken ;;
-    esac
-    REL=1 ship_ok prod deploy app "release 1"
-    old=$(field version)
-    ship_ok prod split "$old"
-    REL=2 ship_ok prod deploy app "release 2"
-    new=$(field version)
-    counts 0
+@test "what goes wrong for ever leaves the split, and resume or abort ends it later" {
+    story what_stays_leaves_it_as_it_is_and_it_goes_on_later
 }
 
-# Counts that grow at each look: the new version's errors per 1,000 requests.
-counts() {
-    echo 0 >looks
-    cat >count <<EOF
-n=\$((\$(cat looks) + 1))
-echo \$n >looks
-printf '{"versions": {"%s": {"requests": %d, "errors": %d}, "%s": {"requests": %d, "errors": %d}}}' \
-    "\$EDGECTL_ROLLOUT_STABLE" \$((n * 9000)) \$((n * 45)) \
-    "\$EDGECTL_ROLLOUT_CANARY" \$((n * 1000)) \$((n * $1))
-EOF
+@test "a provider that is down is status 6, and resume or abort ends it later" {
+    story a_provider_that_is_down_is_status_6
 }
 
-rollout() {
-    edgectl rollout "$@" --target prod --state state
+@test "a token that expires on the way is status 8, and a new one ends it" {
+    story a_token_that_expires_on_the_way_is_status_8
 }
 
-# All traffic is on that version.
-whole() {
-    ship_ok prod get-split
-    python3 - "$output" "$1" <<'EOF'
-import json, sys
-arms = [a for a in json.loads(sys.argv[1])["arms"] if a["bp"]]
-assert arms == [{"version": sys.argv[2], "bp": 10000}], arms
-EOF
+@test "what somebody else does meanwhile is status 5, and left alone" {
+    story what_somebody_else_does_meanwhile_is_status_5
 }
 
-both_ways() {
-    begin
-    rollout run
-    expect_status 0
-    whole "$new"
-    begin
-    counts 50
-    rollout run
-    expect_status 3
-    expect_in "$stderr" "errors: worse than the stable version"
-    whole "$old"
+@test "aws: an etag that is no longer right is read again" {
+    story an_etag_that_is_no_longer_right_is_read_again
 }
 
-@test "cloudflare: a good version gets all traffic, a bad one is put back" {
-    provider cloudflare
-    both_ways
+@test "a good version finishes on the provider's own numbers" {
+    story a_good_version_finishes_on_the_providers_own_numbers
 }
 
-@test "cloudflare: an expired token is status 8, and resume goes on with a new one" {
-    provider cloudflare
-    sed -i 's/steps: .10%,/steps: [{percent: 10%, approval: true},/' edge.yaml
-    begin
-    rollout start
-    expect_status 0
-    CLOUDFLARE_API_TOKEN=expired rollout resume
-    expect_status 8
-    CLOUDFLARE_API_TOKEN=expired rollout abort
-    expect_status 8
-    rollout abort
-    expect_status 0
-    whole "$old"
+@test "a bad version is put back on the provider's own numbers" {
+    story a_bad_version_is_put_back_on_the_providers_own_numbers
 }
 
-@test "fastly, by its router: both ways" {
-    provider fastly "router: true"
-    both_ways
+@test "killed between looks, what was counted is not counted twice" {
+    story killed_between_looks_what_was_counted_is_not_counted_twice
 }
 
-@test "aws: both ways" {
-    provider aws
-    both_ways
+@test "no numbers of the new version are no good numbers" {
+    story no_numbers_of_the_new_version_are_no_good_numbers
 }
 
-@test "vercel: both ways" {
-    provider vercel "team: team_acme"
-    both_ways
+@test "numbers that stand still decide nothing" {
+    story numbers_that_stand_still_decide_nothing
+}
+
+@test "numbers that come late are waited for" {
+    story numbers_that_come_late_are_waited_for
+}
+
+@test "numbers that cannot be had decide nothing either" {
+    story numbers_that_cannot_be_had_decide_nothing_either
+}
+
+@test "sampled numbers are not scaled up" {
+    story sampled_numbers_are_not_scaled_up
 }

@@ -7,14 +7,17 @@
 Time is the test's (base/clock_file.h): whoever would wait jumps, so that days pass in moments."""
 import argparse
 import datetime
+import os
+import random
 import sys
 import time
 import traceback
 
-from world import PROVIDERS, World, Wrong, need
+from world import PROVIDERS, Fault, World, Wrong, need
 
 STORIES = {}
 HOUR = 3600
+FULL = bool(os.environ.get("TEST_FAULT_FULL"))
 
 
 def story(*providers, of="cloudflare"):
@@ -166,6 +169,337 @@ def no_evidence_until_the_deadline_is_status_4(world):
     need(world.providers["cloudflare"].traffic()[world.new["cloudflare"]] == 1000, "it has moved")
     need(world.rollout("abort") == 0, world.err)
     world.whole(world.old)
+
+
+# --- providers that misbehave ---
+
+ALL = tuple(PROVIDERS)
+PATIENT = plan("{percent: 10%, approval: true}, 100%")
+WRITE = {"cloudflare": "POST .*/deployments", "fastly": "PUT .*/item/rollout",
+         "vercel": "POST .*/(start|approve-stage|complete|rollback|promote/)",
+         "aws": "PUT .*(/config|continuous-deployment-policy/|promote-staging)"}
+
+
+def some(world, cases):
+    """All providers together have all cases; with TEST_FAULT_FULL each has."""
+    mixed = random.Random(1).sample(cases, len(cases))
+    return cases if FULL else mixed[ALL.index(world.names[0])::len(ALL)]
+
+
+def fault(world, call, **more):
+    """For requests that read, or that move traffic."""
+    match = "^(GET|HEAD)" if call == "READ" else WRITE[world.names[0]]
+    world.provider.fake.faults = [Fault(match=match, **more)]
+
+
+PASSING = (("READ", {"kind": "429"}), ("READ", {"kind": "status", "times": 2}),
+           ("READ", {"kind": "reset"}), ("READ", {"kind": "trickle"}), ("READ", {"kind": "type"}),
+           ("WRITE", {"kind": "429"}), ("WRITE", {"kind": "status", "times": 2}),
+           ("WRITE", {"kind": "status", "done": True}), ("WRITE", {"kind": "reset"}),
+           ("WRITE", {"kind": "truncated"}), ("WRITE", {"kind": "trickle"}))
+
+
+@story(*ALL)
+def what_passes_is_not_noticed(world):
+    cases = [(call, more, skip, bad) for call, more in PASSING
+             for skip in ((5, 9) if call == "READ" else (0, 1)) for bad in (False, True)]
+    for call, more, skip, bad in some(world, cases):
+        world.manifest(plan())
+        world.restore(50 if bad else 0)
+        fault(world, call, skip=skip, **more)
+        world.rollout("run")
+        what = f"{call} {more} after {skip}"
+        need(world.status == (3 if bad else 0), f"{what}: status {world.status}: {world.err}")
+        need(world.provider.fake.faults[0].times == 0, f"{what}: it was not met")
+        world.whole(world.old if bad else world.new)
+        world.check()
+
+
+@story(*ALL)
+def what_a_call_does_not_get_over_is_asked_again(world):
+    world.manifest(PATIENT)
+    cases = [(more, command, end, skip) for skip in range(0, 8, 3)
+             for more in ({"kind": "truncated"}, {"kind": "html"}, {"kind": "status", "times": 7})
+             for command, end in (("promote --full", world.new), ("abort", world.old))]
+    for more, command, end, skip in some(world, cases):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        fault(world, "READ", skip=skip, **more)
+        world.rollout(*command.split())
+        what = f"{command}: {more} after {skip}"
+        need(world.status == 0, f"{what}: status {world.status}: {world.err}")
+        world.whole(end)
+        world.check()
+
+
+LASTING = (("READ", {"kind": "429", "after": 300}, 6, "429"), ("READ", {"kind": "status"}, 6, "503"),
+           ("READ", {"kind": "status", "status": 500, "text": "quite odd"}, 6, "quite odd"),
+           ("READ", {"kind": "html"}, 6, "200"), ("READ", {"kind": "truncated"}, 6, ""),
+           ("READ", {"kind": "reset"}, 6, ""), ("READ", {"kind": "silence"}, 6, "in time"),
+           ("READ", {"kind": "trickle", "endless": True}, 6, "in time"),
+           ("WRITE", {"kind": "status"}, 6, "503"), ("WRITE", {"kind": "429", "after": 300}, 6, "429"),
+           ("WRITE", {"kind": "status", "status": 400, "text": "no such luck"}, 1, "no such luck"),
+           ("WRITE", {"kind": "status", "status": 403, "text": "not allowed"}, 8, "not allowed"))
+
+
+def hurry(world, name, when, what):
+    """Who waits for an answer that does not come finds that much time has passed."""
+    fake = world.provider.fake
+    if when == "after" and any(f.kind in ("silence", "trickle") for f in fake.faults):
+        world.clock.add(mono=300)
+    return False
+
+
+@story(*ALL)
+def what_stays_leaves_it_as_it_is_and_it_goes_on_later(world):
+    world.manifest(PATIENT)
+    cases = [(*case, *ways) for case in LASTING
+             for ways in (("promote --full", "resume", world.new), ("abort", "abort", world.old))]
+    for call, more, status, words, command, then, end in some(world, cases):
+        what = f"{command}: {call} {more}"
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        before = world.provider.traffic()
+        fault(world, call, times=-1, **more)
+        world.rollout(*command.split(), hook=hurry)
+        need(world.status == status, f"{what}: status {world.status}: {world.err}")
+        need(words in world.err and "hint: " in world.err, f"{what}: {world.err}")
+        need(world.provider.traffic() == before, f"{what}: traffic was moved")
+        world.provider.fake.faults = []
+        need(world.rollout(then) == 0, f"{what}, then {then}: status {world.status}: {world.err}")
+        world.whole(end)
+        world.check()
+
+
+@story(*ALL)
+def a_provider_that_is_down_is_status_6(world):
+    world.manifest(PATIENT)
+    for command, end in (("promote --full", world.new), ("abort", world.old)):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        down = {k: v.replace(world.provider.url, "http://127.0.0.1:1") for k, v in world.env().items()}
+        world.rollout(*command.split(), env=down)
+        need(world.status == 6, f"{command}: status {world.status}: {world.err}")
+        world.rollout("status", env=down)
+        need(world.status == 0 and "cannot be read" in world.err and "10 %" in world.out,
+             f"status: {world.status}: {world.out} {world.err}")
+        need(world.rollout(command.split()[0] if command == "abort" else "resume") == 0, world.err)
+        world.whole(end)
+        world.check()
+
+
+@story(*ALL)
+def a_token_that_expires_on_the_way_is_status_8(world):
+    """Whenever: what has been done stays, and a new token ends it."""
+    world.manifest(plan())
+    world.restore(0)
+    need(world.rollout("run") == 0, world.err)
+    requests = world.count
+    for nth in range(1, requests + 1, max(1, requests // (8 if FULL else 3))):
+        for then in ("resume", "abort"):
+            world.restore(0)
+            p = world.provider
+
+            def expire(w, name, when, what, nth=nth):
+                if when == "before" and w.count == nth:
+                    p.revoke(True)
+                return False
+            world.rollout("run", hook=expire)
+            p.revoke(False)
+            what = f"revoked at request {nth}, then {then}"
+            began = bool(world.journals())
+            if world.status == 0:
+                # Nothing was asked after that but the app itself.
+                continue
+            need(world.status == 8, f"{what}: status {world.status}: {world.err}")
+            world.rollout(then)
+            need(world.status == (0 if began else 2), f"{what}: status {world.status}: {world.err}")
+            world.whole(world.new if began and then == "resume" else world.old)
+            world.check()
+
+
+@story(*ALL)
+def what_somebody_else_does_meanwhile_is_status_5(world):
+    """Told with who and what, and left alone; found before each step, and in the middle of one."""
+    world.manifest(plan())
+    world.restore(0)
+    need(world.rollout("run") == 0, world.err)
+    requests, name, told = world.count, world.names[0], 0
+    for nth in range(2, requests + 1, max(1, requests // (30 if FULL else 8))):
+        world.restore(0)
+        theirs, amid = {}, {}
+
+        def meddle(w, name, when, what, nth=nth, theirs=theirs, amid=amid):
+            if when == "before" and w.count == nth and not theirs:
+                now = w.provider.traffic()
+                version = w.old[name] if now.get(w.new[name]) else w.new[name]
+                w.provider.meddle(version)
+                theirs.update(w.provider.traffic())
+                journals = w.journals()
+                kinds = [e["e"] for e in journals[-1] if e["e"] in ("intent", "outcome")] if journals else []
+                amid["change"] = kinds[-1:] == ["intent"]
+            return False
+        world.rollout("run", hook=meddle)
+        now = world.provider.traffic()
+        if not world.journals() or not theirs:
+            continue
+        if world.status == 5:
+            told += 1
+            # Between our last look and the change itself only a provider with a lock can tell.
+            need(amid["change"] or now == theirs, f"at {nth}: what somebody else did was changed: {theirs}, now {now}")
+            need("hint: " in world.err, world.err)
+        else:
+            # Too early or too late to be seen; then it is whole all the same.
+            need(world.status in (0, 2), f"at {nth}: status {world.status}: {world.err}")
+        world.rollout("abort", "--to", world.old[name])
+        need(world.status == 0, f"abort --to: {world.err}")
+        world.whole(world.old)
+    need(told > 1, f"told {told} times of {requests}")
+
+
+@story("aws")
+def an_etag_that_is_no_longer_right_is_read_again(world):
+    """Somebody edits the distribution, not what has traffic."""
+    world.manifest(plan())
+    for nth in range(3, 40, 1 if FULL else 5):
+        world.restore(0)
+
+        def touch(w, name, when, what, nth=nth):
+            if when == "before" and w.count == nth:
+                for d in w.provider.fake.distributions.values():
+                    d["etag"] = w.provider.fake.next_id("TAG")
+            return False
+        world.rollout("run", hook=touch)
+        need(world.status == 0, f"touched at {nth}: status {world.status}: {world.err}")
+        world.whole(world.new)
+        world.check()
+
+
+# --- each provider's own numbers ---
+
+OWN = plan("{percent: 10%, soak: 5m}, 100%", poll="30s", evidence=None, deadline="1h")
+
+
+def loaded(world, bad=0.0, **more):
+    """10 % of 200 requests a second, an error in a thousand; `bad`: of the new version instead."""
+    name = world.names[0]
+    world.manifest(OWN)
+    world.restore(0)
+    world.load = {"from": world.clock.now() - HOUR, "rate": 200, "lag": 90,
+                  "errors": {world.old[name]: 0.001, world.new[name]: bad or 0.001}, **more}
+
+
+def looked(world):
+    """Requests and errors of the new version, over all looks."""
+    cells = [e["c"][0] for e in events(world, "look") if e["c"] and e["c"][0]]
+    return sum(c[0] for c in cells), sum(c[1] for c in cells)
+
+
+@story(*ALL)
+def a_good_version_finishes_on_the_providers_own_numbers(world):
+    for history in ("0s", "10m"):
+        loaded(world)
+        world.manifest(OWN.replace("history: 0s", f"history: {history}"))
+        world.rollout("run")
+        need(world.status == 0, f"history {history}: status {world.status}: {world.err}")
+        world.whole(world.new)
+        world.check()
+        need(looked(world)[0] > 1000, f"judged on {looked(world)}")
+        need(history == "0s" or events(world, "past"), "the past was not read")
+
+
+@story(*ALL)
+def a_bad_version_is_put_back_on_the_providers_own_numbers(world):
+    loaded(world, bad=0.02)
+    world.rollout("run")
+    need(world.status == 3, f"status {world.status}: {world.err}")
+    need("errors: worse than the stable version" in world.err, world.err)
+    world.whole(world.old)
+    world.check()
+    requests, errors = looked(world)
+    need(abs(errors / requests - 0.02) < 0.002, f"{errors} of {requests} is not the share there was")
+
+
+@story(*ALL)
+def killed_between_looks_what_was_counted_is_not_counted_twice(world):
+    loaded(world, bad=0.001)
+    for _ in range(3):
+        seen = {"n": 0}
+
+        def kill(w, name, when, what, seen=seen):
+            seen["n"] += 1
+            return seen["n"] == 40 and w.kill()
+        world.rollout("resume" if world.journals() else "run", hook=kill)
+    if world.status == -9:
+        world.rollout("resume")
+    need(world.status == 0, f"status {world.status}: {world.err}")
+    world.whole(world.new)
+    first, second = [e for e in events(world, "outcome") if not e["back"]][:2]
+    most = 20 * (second["t"] - first["t"]) / 1000
+    need(1000 < looked(world)[0] <= most, f"{looked(world)} looked at, of {most} there were")
+
+
+@story(*ALL)
+def no_numbers_of_the_new_version_are_no_good_numbers(world):
+    """Missing is not zero errors, nor zero requests: it is not decided."""
+    name = world.names[0]
+    loaded(world, silent=world.new[name])
+    world.rollout("run")
+    need(world.status == 4, f"status {world.status}: {world.err}")
+    need(world.provider.traffic()[world.new[name]] == 1000, "traffic has moved")
+    world.load = None
+    need(world.rollout("abort") == 0, world.err)
+    world.whole(world.old)
+
+
+@story(*ALL)
+def numbers_that_stand_still_decide_nothing(world):
+    """Nothing is counted any more from before the change on."""
+    loaded(world)
+    world.load["frozen"] = world.clock.now() - 600
+    world.rollout("run")
+    need(world.status == 4, f"status {world.status}: {world.err}")
+    need(world.provider.traffic()[world.new[world.names[0]]] == 1000, "traffic has moved")
+
+
+@story(*ALL)
+def numbers_that_come_late_are_waited_for(world):
+    loaded(world, lag=20 * 60)
+    began = world.clock.now()
+    world.rollout("run")
+    taken = world.clock.now() - began
+    if world.status == 4:
+        need(taken > HOUR, "it has not waited")
+    else:
+        need(world.status == 0 and taken > 20 * 60, f"status {world.status} after {taken} s: {world.err}")
+
+
+METRICS = {"cloudflare": "POST .*/graphql", "fastly": "GET /stats/", "vercel": "/v2/observability/",
+           "aws": "POST /$"}
+
+
+@story(*ALL)
+def numbers_that_cannot_be_had_decide_nothing_either(world):
+    loaded(world)
+    need(world.rollout("start") == 0, world.err)
+    world.provider.fake.faults = [Fault(match=METRICS[world.names[0]], kind="status", times=-1)]
+    world.rollout("resume")
+    need(world.status in (4, 6), f"status {world.status}: {world.err}")
+    need(world.provider.traffic()[world.new[world.names[0]]] == 1000, "traffic has moved")
+    world.provider.fake.faults = []
+    need(world.rollout("resume") == 0, f"status {world.status}: {world.err}")
+    world.whole(world.new)
+
+
+@story("cloudflare")
+def sampled_numbers_are_not_scaled_up(world):
+    """One request in a hundred is counted: so many are evidence."""
+    loaded(world, sampled=100)
+    world.rollout("run")
+    need(world.status == 0, f"status {world.status}: {world.err}")
+    first, second = [e for e in events(world, "outcome") if not e["back"]][:2]
+    most = 20 * (second["t"] - first["t"]) / 1000 / 100
+    need(0 < looked(world)[0] <= most, f"{looked(world)} looked at, {most} counted")
 
 
 def main():

@@ -18,10 +18,13 @@ import sys
 import tempfile
 import threading
 import time
+import types
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "provider"))
+import aws_signature  # noqa: E402
 import fake as fakes  # noqa: E402
 
+Fault = fakes.Fault
 # (module (memory (export "memory") 1) (func (export "_start")))
 WASM = bytes.fromhex("0061736d010000000104016000000302010005030100010713"
                      "02066d656d6f72790200065f737461727400000a040102000b")
@@ -55,7 +58,8 @@ class Provider:
         self.url = f"http://127.0.0.1:{self.fake.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
-    kept = {"lock", "routes", "options", "edge_context", "strike", "operate", "edge", "more_logs", "port"}
+    kept = {"lock", "routes", "options", "edge_context", "strike", "operate", "edge", "more_logs", "port",
+            "authenticate"}
 
     def save(self):
         self.saved = copy.deepcopy({k: v for k, v in vars(self.fake).items() if k not in self.kept})
@@ -67,13 +71,24 @@ class Provider:
     def age(self):
         """What is there was made a while ago."""
 
-    def expire(self, env):
-        """The environment with a token that is no longer taken."""
-        return {k: "expired" if k in self.secret else v for k, v in env.items()}
+    def live(self, clock):
+        """By the test's clock."""
+
+    def fill(self, minutes, sampled):
+        """The numbers it gives: of each whole minute, requests and errors of each version."""
+
+    def revoke(self, on):
+        """The token is no longer taken, or is again."""
+        take = type(self.fake).authenticate
+
+        def refuse(req):
+            req.headers["authorization"] = req.headers["fastly-key"] = "revoked"
+            return take(self.fake, req)
+        self.fake.authenticate = refuse if on else take.__get__(self.fake)
 
 
 class Cloudflare(Provider):
-    name, secret = "cloudflare", ("CLOUDFLARE_API_TOKEN",)
+    name = "cloudflare"
 
     def env(self):
         return {"CLOUDFLARE_API_BASE_URL": f"{self.url}/client/v4", "CLOUDFLARE_API_TOKEN": "cf-token"}
@@ -93,6 +108,13 @@ class Cloudflare(Provider):
                 for d in self.fake.scripts["shop"].deployments if d["annotations"]]
         return next((a for a, b in zip(ours, ours[1:]) if a == b), None)
 
+    def fill(self, minutes, sampled):
+        self.fake.rows = [
+            {"dimensions": {"scriptVersion": v, "status": status, "datetimeMinute": iso(at)},
+             "sum": {"requests": n, "errors": 0}, "avg": {"sampleInterval": sampled}}
+            for at, counts in minutes for v, (all, bad) in counts.items()
+            for status, n in (("success", all - bad), ("scriptThrewException", bad)) if n]
+
     def meddle(self, version):
         self.fake.drift_deploy("shop", version)
 
@@ -102,7 +124,7 @@ class Cloudflare(Provider):
 
 
 class Fastly(Provider):
-    name, keys, secret = "fastly", ", router: true", ("FASTLY_API_TOKEN",)
+    name, keys = "fastly", ", router: true"
 
     def env(self):
         return {"FASTLY_API_ENDPOINT": self.url, "FASTLY_API_TOKEN": "fs-token",
@@ -142,6 +164,14 @@ class Fastly(Provider):
     def twice(self):
         return None
 
+    def fill(self, minutes, sampled):
+        names = {s.id: s.name for s in self.fake.services.values()}
+        self.fake.stats = {}
+        for at, counts in minutes:
+            for v, (all, bad) in counts.items():
+                self.fake.stats.setdefault(names[v.rpartition(".")[0]], []).append(
+                    {"start_time": at, "compute_requests": all, "compute_resp_status_5xx": bad})
+
     def meddle(self, version):
         """As someone does who knows the store."""
         w = self.rollout()
@@ -158,7 +188,7 @@ class Fastly(Provider):
 
 
 class Vercel(Provider):
-    name, keys, secret = "vercel", ", team: team_acme", ("VERCEL_TOKEN",)
+    name, keys = "vercel", ", team: team_acme"
 
     def env(self):
         return {"EDGECTL_VERCEL_API": self.url, "VERCEL_TOKEN": "vctoken"}
@@ -187,6 +217,11 @@ class Vercel(Provider):
     def twice(self):
         return None
 
+    def fill(self, minutes, sampled):
+        self.fake.rows = [{"deployment": v, "timestamp": iso(at), "http_status": status, "value": n}
+                          for at, counts in minutes for v, (all, bad) in counts.items()
+                          for status, n in (("200", all - bad), (503, bad)) if n]
+
     def meddle(self, version):
         p = self.project()
         p["rolling"] = p["job"] = None
@@ -199,11 +234,26 @@ class Vercel(Provider):
 
 
 class Aws(Provider):
-    name, secret = "aws", ("AWS_SECRET_ACCESS_KEY",)
+    name = "aws"
 
     def env(self):
         return {"AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "AKIDTEST",
                 "AWS_SECRET_ACCESS_KEY": "aws-secret-key"}
+
+    def live(self, clock):
+        aws_signature.time = types.SimpleNamespace(strptime=time.strptime, time=clock.now)
+
+    def fill(self, minutes, sampled):
+        """By distribution: the greater share is the primary's."""
+        self.fake.points = {}
+        ids = sorted(self.fake.distributions, key=lambda i: self.fake.distributions[i]["staging"])
+        for at, counts in minutes:
+            for id, (all, bad) in zip(ids, sorted(counts.values(), reverse=True)):
+                for metric, value in (("Requests", all), ("5xxErrorRate", 100 * bad / max(1, all))):
+                    self.fake.points.setdefault((id, metric), []).append((at, value))
+
+    def revoke(self, on):
+        self.fake.keys = {} if on else copy.deepcopy(self.saved["keys"])
 
     def version(self, d):
         arns = [e.findtext("LambdaFunctionARN") for e in d["config"].iter("LambdaFunctionAssociation")
@@ -246,6 +296,10 @@ class Aws(Provider):
 
     def third(self):
         return None
+
+
+def iso(at):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 PROVIDERS = {c.name: c for c in (Cloudflare, Fastly, Vercel, Aws)}
@@ -299,16 +353,24 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="edgectl-rollout-")
         self.names, self.proc, self.hook = names, None, None
         self.clock = Clock(self.path("clock")) if clock else None
+        self.load, self.since = None, {}
         self.count = self.struck = 0
         self.walk, self.last, self.old, self.new = {}, {}, {}, {}
         self.providers = {n: PROVIDERS[n](self.path(f"fake-{n}")) for n in names}
         for name, p in self.providers.items():
             self.watch(name, p.fake)
+            if clock:
+                p.live(self.clock)
         self.open_edge()
         self.write("app.wasm", WASM)
         self.write("count", COUNT)
         self.manifest(rollout)
         self.deploy()
+
+    @property
+    def provider(self):
+        """The only one."""
+        return self.providers[self.names[0]]
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -360,6 +422,8 @@ rollout: {rollout}
             return answer
 
         def new_operate(req):
+            if self.load:
+                self.count_up(name)
             answer = operate(req)
             self.note(name)
             return answer
@@ -373,6 +437,24 @@ rollout: {rollout}
         if now != self.last.get(name):
             self.last[name] = now
             self.walk.setdefault(name, []).append(now)
+            if self.clock:
+                self.since.setdefault(name, []).append((self.clock.now(), now))
+
+    def count_up(self, name):
+        """What has been counted until now of `load`: rate per second; errors of each version, as a
+        share; lag in seconds; frozen: nothing is counted after that time; silent: a version that is
+        not counted."""
+        load, minutes = self.load, []
+        until = min(self.clock.now() - load.get("lag", 0), load.get("frozen", 1e18))
+        for at in range(int(load["from"]) // 60 * 60 + 60, int(until) // 60 * 60, 60):
+            now = [t for since, t in self.since[name] if since <= at][-1:] or [self.since[name][0][1]]
+            counts = {}
+            for version, bp in now[0].items():
+                all = round(load["rate"] * 60 * bp / 10000)
+                if all and version != load.get("silent"):
+                    counts[version] = (all, round(all * load["errors"].get(version, 0)))
+            minutes.append((at, counts))
+        self.providers[name].fill(minutes, load.get("sampled", 1))
 
     def moment(self, name, when, what):
         """True: the client is no more, and the request must not be answered."""
@@ -448,13 +530,15 @@ rollout: {rollout}
             p.restore()
             self.last[name] = p.traffic()
             self.walk[name] = [self.last[name]]
+            if self.clock:
+                self.since[name] = [(self.clock.now(), self.last[name])]
         for state in glob.glob(self.path("state*")):
             if not state.endswith(".saved"):
                 shutil.rmtree(state)
         shutil.copytree(self.path("state.saved"), self.path("state"))
         self.write("looks", "0\n")
         self.write("errors", f"{errors}\n")
-        self.struck = 0
+        self.struck, self.load = 0, None
 
     # --- what must be so ---
     def whole(self, which):
