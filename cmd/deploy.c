@@ -186,6 +186,8 @@ static int deploy(struct cli *cli, const struct deploy_args *args, const char *t
     if (r == 0)
         r = build_now(cli, session.manifest, false, &built, err);
     if (r == 0)
+        target_prepare(session.target);
+    if (r == 0)
         r = bundle_input_make(session.manifest, session.state_dir, session.journal, &in, err);
     if (r < 0)
         return r;

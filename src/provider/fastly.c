@@ -12,6 +12,8 @@ static void fs_close(struct target *t)
 {
     struct fs *f = fs_of(t);
     fs_check_clear(&f->check);
+    for (size_t i = 0; i < ARRAY_LEN(f->early); i++)
+        fs_drop(&f->early[i]);
     api_free(f->api);
     for (size_t i = 0; i < f->headers.count; i++)
         explicit_bzero(f->headers.list[i].value, f->headers.list[i].value_len);
@@ -118,7 +120,8 @@ const struct provider provider_fastly = {
                        "traffic",
              .propagation_ms = 10 * 1000, .metric_lag_ms = 3 * 60 * 1000},
     .variables = variables,
-    .open = fs_open, .close = fs_close, .whoami = fs_whoami, .plan = fs_plan,
+    .open = fs_open, .close = fs_close, .prepare = fs_prepare, .whoami = fs_whoami,
+    .plan = fs_plan,
     .versions = fs_versions, .get_split = fs_get_split, .set_split = fs_set_split,
     .probe = fs_probe, .metrics = fs_metrics, .tail = fs_tail, .purge = fs_purge, .list = fs_list,
     .get = fs_get, .put = fs_put, .remove = fs_remove, .put_note = fs_put_note,

@@ -59,6 +59,13 @@ struct fs_call {
     char *path;
 };
 
+/* A version that holds all but the package of some content, by the hash of that; see fs_draft.c. */
+struct fs_held {
+    const struct fs_service *service;   /* NULL: there is none */
+    int number;
+    char hash[HASH_HEX_SIZE];
+};
+
 /* A version that is to be looked at again; see fs_check.c. */
 struct fs_check {
     struct fs_service *service;     /* NULL: there is none */
@@ -77,6 +84,8 @@ struct fs {
     int64_t read_ns;                /* when they were read, by clock_mono_ns; 0 = not valid */
     struct fs_links links;          /* of the release that plan() saw */
     struct fs_check check;
+    struct fs_held held;
+    struct fs_call early[1 + FS_SLOTS];     /* of front and slots, begun by fs_prepare */
     json_t *staging;                /* the front's domains and their addresses; NULL: unread */
     json_t *owned;                  /* destroy: ids by names of stores known by their links only */
 };
@@ -107,6 +116,8 @@ struct fs_call fs_service_ask(struct fs *f, const struct fs_service *s);
 /* 1 there, 0 not. */
 must_use int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call,
                              struct err *err);
+/* Begin that. */
+void fs_prepare(struct target *t);
 /* All that this target has: front, and slots where there is a router. -ERR_MANIFEST when a service
  * with a slot's name is somebody else's. */
 must_use int fs_read_all(struct fs *f, struct err *err);
@@ -172,6 +183,8 @@ struct fs_content {
  * Its number. Whoever does not activate it next has to call fs_check_end. */
 must_use int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *content,
                       int *ret_number, struct err *err);
+/* It is active now, and so cannot be changed any more: what f->held says of it is kept. */
+must_use int fs_keep_held(struct fs *f, const struct fs_service *s, int number, struct err *err);
 /* The manifest's backends. -ERR_MANIFEST for what Fastly cannot have. */
 must_use int fs_backends(const struct fs *f, json_t **ret, struct err *err);
 

@@ -287,7 +287,7 @@ static int upload(const struct change *c, const struct fs_content *content, stru
     return end_upload(c, &call, err);
 }
 
-/* --- all of it --- */
+/* --- what it holds --- */
 
 struct reads {
     struct fs_call domains, backends, links, package;
@@ -381,6 +381,57 @@ static int comment_and_upload(const struct change *c, const struct fs_content *c
     return uploaded;
 }
 
+/* --- what an active version is known to hold --- */
+
+static void hash_text(struct hash *h, const char *text)
+{
+    hash_add(h, text, strlen(text) + 1);
+}
+
+/* Of all that is to be in a version besides its package and comment. */
+static void hash_content(const struct fs_content *content, char to[HASH_HEX_SIZE])
+{
+    struct hash *h = hash_new();
+    hash_text(h, content->prune ? "only" : "and");
+    for (size_t i = 0; i < content->domain_count; i++)
+        hash_text(h, content->domains[i]);
+    cleanup(free_p) char *backends = json_dumps(content->backends, JSON_COMPACT | JSON_SORT_KEYS);
+    hash_text(h, backends);
+    explicit_bzero(backends, strlen(backends)); /* a client's key may be in it */
+    for (size_t i = 0; i < content->links->count; i++) {
+        hash_text(h, content->links->list[i].name);
+        hash_text(h, content->links->list[i].id);
+    }
+    uint8_t digest[HASH_SIZE];
+    hash_final(h, digest);
+    hash_free(h);
+    hash_hex(digest, to);
+}
+
+int fs_keep_held(struct fs *f, const struct fs_service *s, int number, struct err *err)
+{
+    if (f->held.service != s || f->held.number != number)
+        return 0;
+    cleanup(free_p) char *fact = xasprintf("%d %s", number, f->held.hash);
+    return fact_set(&f->t, "holds", s->id, fact, err);
+}
+
+/* Then nothing has to be read: it was filled and activated in one run of ours, and nobody can
+ * change what was active. */
+static bool is_held(const struct fs *f, const struct fs_service *s, int number,
+                    const struct fs_content *content)
+{
+    const char *fact = fact_get(&f->t, "holds", s->id);
+    char hash[HASH_HEX_SIZE];
+    if (!fact || !fs_is_locked(s, number))
+        return false;
+    hash_content(content, hash);
+    cleanup(free_p) char *same = xasprintf("%d %s", number, hash);
+    return strcmp(fact, same) == 0;
+}
+
+/* --- all of it --- */
+
 static int changes(struct change *c, const struct reads *reads, const struct fs_content *content,
                    struct err *err)
 {
@@ -432,20 +483,22 @@ int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *conten
     struct change c = {.f = f, .service = s->id, .number = find_draft(f, s, content->comment)};
     bool cloned = c.number == 0;
     cleanup(reads_clear) struct reads reads = {0};
+    bool held = cloned && is_held(f, s, from, content);
     /* A clone holds what its origin does: that can be read meanwhile. */
     if (cloned)
         c.number = from;
-    start_reads(&c, &reads);
+    if (!held)
+        start_reads(&c, &reads);
     if (cloned)
         r = clone(f, s, from, &c.number, err);
-    r = r < 0 ? r : end_reads(f, &reads, err);
+    r = r < 0 || held ? r : end_reads(f, &reads, err);
     c.only_count = true;
-    r = r < 0 ? r : changes(&c, &reads, content, err);
+    r = r < 0 || held ? r : changes(&c, &reads, content, err);
     if (r < 0)
         return r;
     c.only_count = false;
-    bool together = c.count == 0 && !has_package(reads.json_package, content) &&
-                    !has_comment(&c, s, content->comment);
+    bool together = held || (c.count == 0 && !has_package(reads.json_package, content) &&
+                             !has_comment(&c, s, content->comment));
     f->read_ns = 0;
     struct fs_call look = fs_service_ask(f, s);
     r = together ? comment_and_upload(&c, content, err) : fill(&c, s, &reads, cloned, content, err);
@@ -453,6 +506,8 @@ int fs_draft(struct fs *f, struct fs_service *s, const struct fs_content *conten
     fs_drop(&look);
     if (r == 0 && together)
         fs_check_begin(f, s, c.number, content->comment, content->files_hash);
+    f->held = (struct fs_held){.service = r == 0 ? s : NULL, .number = c.number};
+    hash_content(content, f->held.hash);
     *ret_number = c.number;
     return r;
 }

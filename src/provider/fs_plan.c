@@ -92,7 +92,7 @@ static int make_version(struct fs *f, struct fs_service *s, struct err *err)
                                  .spool = ship->bundle->spool,
                                  .package_name = ship->bundle->file,
                                  .files_hash = files_hash(ship->bundle, hash), .links = &f->links,
-                                 .prune = fs_is_ours(s)};
+                                 .prune = s->made || fs_is_ours(s)};
     int r = fs_backends(f, &backends, err);
     r = r < 0 ? r : check_links(&f->links, err);
     if (r < 0)

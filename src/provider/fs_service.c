@@ -147,17 +147,34 @@ static void forget(struct fs_service *s)
     s->active = 0;
 }
 
+static void ask_services(struct fs *f, size_t n, struct fs_call *calls)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!calls[i].call)
+            calls[i] = fs_service_ask(f, i == 0 ? &f->front : &f->slots[i - 1]);
+}
+
+/* The calls go out while others see to what is to be sent: connecting and asking takes two turns at
+ * the sockets, where the other side is near. */
+void fs_prepare(struct target *t)
+{
+    struct fs *f = fs_of(t);
+    ask_services(f, f->router ? 1 + FS_SLOTS : 1, f->early);
+    for (int i = 0; i < 3; i++)
+        api_step(f->api, 0);
+}
+
 static int read_services(struct fs *f, bool slots, struct err *err)
 {
-    struct fs_call calls[1 + FS_SLOTS] = {{0}};
+    struct fs_call calls[1 + FS_SLOTS];
     size_t n = slots ? 1 + FS_SLOTS : 1;
-    calls[0] = fs_service_ask(f, &f->front);
-    for (size_t i = 1; i < n; i++)
-        calls[i] = fs_service_ask(f, &f->slots[i - 1]);
+    memcpy(calls, f->early, sizeof calls);
+    memset(f->early, 0, sizeof f->early);
+    ask_services(f, n, calls);
     int r = fs_service_read(f, &f->front, &calls[0], err);
     for (size_t i = 1; i < n && r >= 0; i++)
         r = fs_service_read(f, &f->slots[i - 1], &calls[i], err);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         fs_drop(&calls[i]);
     for (size_t i = 0; i + 1 < n && r >= 0; i++) {
         struct fs_service *s = &f->slots[i];
@@ -237,7 +254,8 @@ int fs_activate(struct fs *f, struct fs_service *s, int number, struct err *err)
         return err_wrap(err, r, "activating version %d of %s", number, s->name);
     s->active = number;
     f->read_ns = 0;
-    return fs_check_end(f, version, err);
+    r = fs_check_end(f, version, err);
+    return r < 0 ? r : fs_keep_held(f, s, number, err);
 }
 
 /* --- versions --- */

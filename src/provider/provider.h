@@ -264,6 +264,8 @@ struct provider {
     int (*open)(const struct target_options *o, struct target **ret, struct err *err);
     void (*close)(struct target *t);
 
+    /* plan() follows soon: begin to read what it reads first, and wait for nothing. */
+    void (*prepare)(struct target *t);
     int (*whoami)(struct target *t, struct identity *ret, struct err *err);
     /* Only reads. What is missing until the release is there as a version without traffic: the app,
      * its stores and their first content, config, secrets, domains, the version, in this order.

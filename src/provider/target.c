@@ -34,6 +34,12 @@ void target_close_p(struct target **t)
     target_close(*t);
 }
 
+void target_prepare(struct target *t)
+{
+    if (t->provider->prepare)
+        t->provider->prepare(t);
+}
+
 int target_whoami(struct target *t, struct identity *ret, struct err *err)
 {
     return t->provider->whoami(t, ret, err);

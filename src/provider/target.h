@@ -12,6 +12,8 @@ must_use int target_open(const struct target_options *o, struct target **ret, st
 void target_close(struct target *t);
 void target_close_p(struct target **t);
 
+/* A deploy is about to be planned: what that reads may be on its way meanwhile. */
+void target_prepare(struct target *t);
 must_use int target_whoami(struct target *t, struct identity *ret, struct err *err);
 must_use int target_versions(struct target *t, struct version_list *ret, struct err *err);
 must_use int target_get_split(struct target *t, struct split *ret, struct err *err);

@@ -131,12 +131,21 @@ wasm() {
     [ "$(requests | grep -v '^GET' | sed 's,/SU[^/]*,,')" = "PUT /service/version/1/clone
 $(requests | grep '^PUT' | sed -n '2,3p' | sed 's,/SU[^/]*,,')
 PUT /service/version/2/activate" ]
-    [ "$(requests | grep -cE 'GET .*/version/2/package')" = 1 ]
+    [ "$(requests | grep '^GET /service' | sed 's,/SU[^/]*,,' | sort)" = "GET /service/details
+GET /service/search
+GET /service/version/2/package" ]
     [ "$(wasm 2)" = "$(sha256sum <app.wasm)" ]
     fake call '{"name": "set", "lose": "comment"}'
     ship_code 3
     expect_status 0
     [ "$(state 'v["3"]["active"], v["3"]["comment"] not in (v["2"]["comment"], "")')" = "(True, True)" ]
+    # The first look, which goes out before there is a bundle, is tried again and told of like any.
+    fake fault '{"match": "GET /service/search", "kind": "reset"}'
+    ship_code 3
+    expect_status 0
+    FASTLY_API_TOKEN=wrong ship_code 3
+    expect_status 8
+    expect_in "$stderr" "the token comes from FASTLY_API_TOKEN"
     # Refused because of the other one, each is sent again by itself.
     fake fault '{"match": "PUT .*/package", "kind": "status", "status": 409}'
     ship_code 4
@@ -145,6 +154,15 @@ PUT /service/version/2/activate" ]
     ship_code 5
     expect_status 0
     [ "$(state 'v["5"]["active"], len({x["comment"] for x in v.values()})')" = "(True, 5)" ]
+    # What is in the version is known as long as it is the one that we activated.
+    fake call '{"name": "activate", "service": "shop", "number": 1}'
+    ship_code 6
+    expect_status 0
+    [ "$(requests | grep -cE 'GET .*/version/1/(domain|backend|resource|package)')" = 4 ]
+    sed -i 's/:8443/:9443/' edge.yaml
+    ship_code 7
+    expect_status 0
+    [ "$(state '[v[n]["backends"]["origin"]["port"] for n in "167"]')" = "['8443', '8443', '9443']" ]
     no_violations
     edgectl deploy --target prod
     API_KEY=secret edgectl deploy --target prod
