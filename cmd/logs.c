@@ -2,7 +2,6 @@
 #include "cmd/cmd.h"
 
 #include <string.h>
-#include "base/clock.h"
 #include "cmd/session.h"
 
 struct logs_args {
@@ -16,7 +15,6 @@ struct tail {
     struct cli *cli;
     const struct logs_args *args;
     int shown;
-    int64_t until_ns;               /* 0 = no end */
 };
 
 /* Bytes of a guest must not reach the terminal's commands. */
@@ -49,8 +47,7 @@ static bool on_line(void *env, const struct log_line *line)
     }
     out_flush(out);
     t->shown++;
-    return (t->args->count == 0 || t->shown < t->args->count) &&
-           (!t->until_ns || clock_mono_ns() < t->until_ns);
+    return t->args->count == 0 || t->shown < t->args->count;
 }
 
 static int run(struct cli *cli, void *args_ptr, struct err *err)
@@ -67,7 +64,7 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     if (r < 0)
         return r;
     if (args->duration_ms)
-        t.until_ns = clock_mono_ns() + args->duration_ms * 1000000;
+        session_interrupt_after(args->duration_ms);
     out_note(cli->out, "logs of '%s' (Ctrl-C ends it)", s.target->o.name);
     r = target_tail(s.target, args->version, on_line, &t, err);
     return target_interrupted(s.target) ? 0 : r;
@@ -78,7 +75,7 @@ static const struct cli_opt opts[] = {
     OPT_STR(struct logs_args, 0, "version", version, "id", COMP_NONE, "only of that version"),
     OPT_INT(struct logs_args, 0, "count", count, "n", 1, 1000000, "end after so many lines"),
     OPT_DURATION(struct logs_args, 0, "for", duration_ms, "time",
-                 "end with the first line after that time"),
+                 "end after that time, whether there was a line or not"),
     OPT_END,
 };
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include "base/mem.h"
 #include "cmd/cmd.h"
@@ -17,6 +18,19 @@ static void on_signal(int signum)
 {
     atomic_store(&interrupted, true);
     signal(signum, SIG_DFL);
+}
+
+static void on_alarm(int signum)
+{
+    (void)signum;
+    atomic_store(&interrupted, true);
+}
+
+void session_interrupt_after(int64_t ms)
+{
+    struct itimerval t = {.it_value = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000}};
+    signal(SIGALRM, on_alarm);
+    setitimer(ITIMER_REAL, &t, NULL);
 }
 
 static void on_progress(void *env, const char *what, uint64_t done, uint64_t total)

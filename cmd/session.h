@@ -22,6 +22,8 @@ struct session {
 must_use int session_open(struct cli *cli, const char *target, enum journal_mode mode,
                           struct session *ret, struct err *err);
 void session_close(struct session *s);
+/* As if somebody interrupted it after that time: for what is asked to end then. */
+void session_interrupt_after(int64_t ms);
 /* Is the terminal's user asked, and did they say the word? `want`: what --confirm must be; `given`:
  * what it was, or NULL. -ERR_USAGE when not. */
 must_use int session_confirm(struct session *s, const char *what, const char *want,

@@ -230,7 +230,7 @@ complete -c edgectl -n '__edgectl_at 0' -a logs -d 'show what the app logs on a 
 complete -c edgectl -n '__edgectl_at any logs' -s f -l follow -d 'lines as they come, until Ctrl-C'
 complete -c edgectl -n '__edgectl_at any logs' -l version -r -d 'only of that version'
 complete -c edgectl -n '__edgectl_at any logs' -l count -r -d 'end after so many lines'
-complete -c edgectl -n '__edgectl_at any logs' -l for -r -d 'end with the first line after that time'
+complete -c edgectl -n '__edgectl_at any logs' -l for -r -d 'end after that time, whether there was a line or not'
 complete -c edgectl -n '__edgectl_at any logs' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at 0' -a doctor -d 'check credentials, clocks and the way to each target'
 complete -c edgectl -n '__edgectl_at any doctor' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'

@@ -66,3 +66,7 @@ story() {
 @test "sampled numbers are not scaled up" {
     story sampled_numbers_are_not_scaled_up
 }
+
+@test "logs for a time end though no line comes" {
+    story logs_for_a_time_end_though_no_line_comes
+}

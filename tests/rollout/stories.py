@@ -502,6 +502,17 @@ def sampled_numbers_are_not_scaled_up(world):
     need(0 < looked(world)[0] <= most, f"{looked(world)} looked at, {most} counted")
 
 
+# --- beside a rollout ---
+
+@story(*ALL)
+def logs_for_a_time_end_though_no_line_comes(world):
+    world.clock = None
+    world.restore(0)
+    began = time.monotonic()
+    need(world.run("logs", "--for", "500ms") == 0, f"status {world.status}: {world.err}")
+    need(0.4 < time.monotonic() - began < 30, "not after that time")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--list", action="store_true")
