@@ -84,6 +84,8 @@ struct fs {
     int64_t read_ns;                /* when they were read, by clock_mono_ns; 0 = not valid */
     struct fs_links links;          /* of the release that plan() saw */
     struct fs_check check;
+    uint8_t seal_key[32];           /* what secrets are sealed with */
+    int64_t seal_ns;                /* when it was had, by clock_mono_ns; 0 = there is none */
     struct fs_held held;
     struct fs_call early[1 + FS_SLOTS];     /* of front and slots, begun by fs_prepare */
     json_t *staging;                /* the front's domains and their addresses; NULL: unread */

@@ -286,7 +286,10 @@ static int signer_of(struct fs *f, uint8_t to[SEALED_KEY_SIZE], struct err *err)
     return r;
 }
 
-static int client_key(struct fs *f, uint8_t to[SEALED_KEY_SIZE], struct err *err)
+/* It is good for about ten minutes. */
+static const int64_t SEAL_KEY_NS = 300000000000;
+
+static int fetch_client_key(struct fs *f, uint8_t to[SEALED_KEY_SIZE], struct err *err)
 {
     uint8_t signer[SEALED_KEY_SIZE], signature[SEALED_SIGNATURE_SIZE];
     cleanup(json_decref_p) json_t *root = NULL;
@@ -304,6 +307,19 @@ static int client_key(struct fs *f, uint8_t to[SEALED_KEY_SIZE], struct err *err
         err_hint(err, "is FASTLY_API_ENDPOINT right? Somebody in between may have given the key");
     }
     return r;
+}
+
+static int client_key(struct fs *f, uint8_t to[SEALED_KEY_SIZE], struct err *err)
+{
+    _Static_assert(sizeof f->seal_key == SEALED_KEY_SIZE, "a key of another size");
+    if (!f->seal_ns || clock_mono_ns() - f->seal_ns > SEAL_KEY_NS) {
+        int r = fetch_client_key(f, f->seal_key, err);
+        f->seal_ns = r < 0 ? 0 : clock_mono_ns();
+        if (r < 0)
+            return r;
+    }
+    memcpy(to, f->seal_key, SEALED_KEY_SIZE);
+    return 0;
 }
 
 int fs_secret_put(struct fs *f, const char *id, const char *key, const struct secret *value,

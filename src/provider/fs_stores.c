@@ -311,19 +311,36 @@ static bool is_fact(const struct fs *f, const char *kind, const struct fs_link *
     return fact && link->id && strcmp(fact, link->id) == 0;
 }
 
-/* The names that are in a store already, against those that belong there. */
+/* How many entries are in a store; secrets come in pages. */
+static int count_entries(struct fs *f, const struct fs_link *link, size_t *ret, struct err *err)
+{
+    cleanup(free_p) char *path = link->kind == STORE_CONFIG
+                                     ? api_path("/resources/stores/config/%s/items", link->id)
+                                     : api_path("/resources/stores/secret/%s/secrets?limit=200",
+                                                link->id);
+    cleanup(free_p) char *more = xstrdup("");
+    *ret = 0;
+    while (more) {
+        cleanup(json_decref_p) json_t *root = NULL;
+        int r = fs_do(f, "GET", xasprintf("%s%s", path, more), NULL, &root, err);
+        if (r < 0)
+            return r;
+        *ret += json_array_size(stores_of(root));
+        const char *cursor = json_text(json_object_get(root, "meta"), "next_cursor");
+        free(more);
+        more = cursor && *cursor ? api_path("&cursor=%s", cursor) : NULL;
+    }
+    return 0;
+}
+
+/* What is in a store already, against what belongs there. */
 static int is_whole(struct fs *f, const struct shipment *s, const struct fs_link *link,
                     struct err *err)
 {
-    char *path = link->kind == STORE_CONFIG
-                     ? api_path("/resources/stores/config/%s/items", link->id)
-                     : api_path("/resources/stores/secret/%s/secrets?limit=200", link->id);
-    cleanup(json_decref_p) json_t *root = NULL;
-    int r = fs_do(f, "GET", path, NULL, &root, err);
+    size_t have, want = 0;
+    int r = count_entries(f, link, &have, err);
     if (r < 0)
         return r;
-    size_t have = json_array_size(json_is_array(root) ? root : json_object_get(root, "data"));
-    size_t want = 0;
     if (link->kind == STORE_CONFIG)
         want = json_object_size(json_object_get(json_object_get(s->bundle->record, "config"),
                                                 link->name));

@@ -782,6 +782,13 @@ class Fastly(Fake):
                                         "resource_type": kind}
         return {"id": id}
 
+    def drift_forget(self, store, key):
+        """That key of all stores of a kind."""
+        for s in self.stores.values():
+            if s["kind"] == store:
+                s["items"].pop(key, None)
+        return {}
+
     def drift_set(self, **values):
         for k, v in values.items():
             setattr(self, k, v)

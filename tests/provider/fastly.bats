@@ -341,6 +341,27 @@ GET /service/version/2/package" ]
     no_violations
 }
 
+@test "one key seals all secrets; what another machine filled is counted over all pages" {
+    sed -i 's/^secrets: .*/secrets: { api-key: , second: , third: }/' edge.yaml
+    values="secrets/api-key=secret-1 secrets/second=secret-2 secrets/third=secret-3"
+    # shellcheck disable=SC2086
+    ship_ok prod deploy app one $values
+    [ "$(requests | grep -c client-key)" = 1 ]
+    fake call '{"name": "set", "page": 1}' >/dev/null
+    rm -rf state
+    # shellcheck disable=SC2086
+    ship_ok prod plan app one $values
+    expect_in "$output" '"steps": []'
+    # One that was cut off is filled.
+    fake call '{"name": "forget", "store": "secret", "key": "second"}' >/dev/null
+    # shellcheck disable=SC2086
+    ship_ok prod deploy app one $values
+    expect_in "$output" '"id": "store shop-secrets-'
+    [ "$(state '[sorted(x["items"]) for x in s["stores"].values() if x["kind"] == "secret"]')" = \
+        "[['api-key', 'second', 'third']]" ]
+    no_violations
+}
+
 @test "numbers: whole minutes of the active version's service" {
     deploy 1
     ship_ok prod split "$version"

@@ -100,10 +100,10 @@ code() {
     last=$1
     small_wasm >app.wasm
     printf '\0\5\4run%s' "$1" >>app.wasm
-    ship_maybe_killed_command deploy --target prod --no-probe
+    command deploy --target prod --no-probe
 }
 
-ship_maybe_killed_command() {
+command() {
     # shellcheck disable=SC2016
     run --separate-stderr sh -c 'echo $$ >pid; exec "$EDGECTL" "$@"' sh "$@"
 }
@@ -127,6 +127,54 @@ assert len({x["comment"] for x in shop["versions"].values()}) == n, shop' "$1"
         code 1
     }
     killed_anywhere before code 2
+}
+
+@test "killed around any request of a preview, the next run ends it" {
+    sed -i '/secrets:/d' edge.yaml
+    whole() {
+        fake state | python3 -c '
+import hashlib, json, sys
+shop = json.load(sys.stdin)["services"]["shop"]
+assert len(shop["versions"]) == 2 and shop["active"] == 1, shop
+v = shop["versions"]["2"]
+assert v["package"]["wasm"] == hashlib.sha256(open("app.wasm", "rb").read()).hexdigest(), v
+assert [x["staging"] for x in shop["versions"].values()] == [False, True], shop'
+        no_violations
+    }
+    traffic() { :; }
+    before() {
+        rm -rf .edgectl
+        code 1
+    }
+    preview() {
+        last=2
+        small_wasm >app.wasm
+        printf '\0\5\4run2' >>app.wasm
+        command deploy --target prod --preview --no-probe
+    }
+    killed_anywhere before preview
+}
+
+@test "killed around any request of a destroy, the next run ends it" {
+    sed -i '/secrets:/d' edge.yaml
+    whole() {
+        [ "$(fake state)" = '{"services":{},"stores":{},"purged":[]}' ]
+        no_violations
+    }
+    traffic() { :; }
+    before() {
+        rm -rf .edgectl
+        manifest "router: true"
+        sed -i '/secrets:/d' edge.yaml
+        code 1
+        # What is known of the stores is lost: the versions tell.
+        rm -rf .edgectl
+        last=0
+    }
+    leave() {
+        command destroy --target prod --confirm shop
+    }
+    killed_anywhere before leave
 }
 
 # What there must be behind a router, whoever was killed when.
