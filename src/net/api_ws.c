@@ -15,7 +15,8 @@
 #include "net/api_internal.h"
 
 static const int64_t NS_PER_MS = 1000000;
-enum { HEAD_MAX = 16 * 1024, PING_MS = 10 * 1000, PINGS_MISSED = 2, KEY_SIZE = 16 };
+enum { HEAD_MAX = 16 * 1024, PING_MS = 10 * 1000, PINGS_MISSED = 2, KEY_SIZE = 16,
+       INBOX_SIZE = 1 << 20 };
 
 struct api_ws {
     struct api *api;
@@ -139,10 +140,11 @@ static int shake_hands(struct api_ws *ws, const struct uri *uri, const char *pro
     cleanup(free_p) char *line =
         protocol ? xasprintf("Sec-WebSocket-Protocol: %s\r\n", protocol) : xstrdup("");
     cleanup(free_p) char *request =
-        xasprintf("GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        xasprintf("GET %s%.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                   "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n%s"
                   "User-Agent: edgectl/" EDGECTL_VERSION "\r\n\r\n",
-                  uri->path_len ? (int)uri->path_len : 1, uri->path_len ? uri->path : "/",
+                  uri->path_len && uri->path[0] == '/' ? "" : "/", (int)uri->path_len,
+                  uri->path_len ? uri->path : "",
                   (int)uri->authority_len, uri->authority, key, line);
     cleanup(buf_clear) struct buf head = BUF_INIT(HEAD_MAX);
     int r = send_all(ws, request, strlen(request), err);
@@ -161,6 +163,11 @@ static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *to, size_t len, int
         memcpy(to, ws->early.data, n);
         buf_consume(&ws->early, n);
         return (ssize_t)n;
+    }
+    /* Whoever sends faster than is taken waits. */
+    if (ws->inbox.len >= INBOX_SIZE) {
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
     }
     size_t n = 0;
     CURLcode code = curl_easy_recv(ws->easy, to, len, &n);

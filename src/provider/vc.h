@@ -52,6 +52,8 @@ must_use int vc_do(struct vc *v, const char *method, char *path, json_t *body, b
                    json_t **ret, struct err *err);
 /* As vc_do, but 0 when there is no such thing, 1 when there is. */
 must_use int vc_find(struct vc *v, char *path, json_t **ret, struct err *err);
+/* Deletes; what is gone already is as good. `path` is taken. */
+must_use int vc_delete(struct vc *v, char *path, struct err *err);
 /* With the team as a query parameter, where there is one; `path` is taken, the caller frees. */
 char *vc_path(const struct vc *v, char *path);
 /* As api_fail, with Vercel's codes. */
@@ -107,6 +109,8 @@ must_use int vc_variables(struct vc *v, json_t **ret, struct err *err);
  * secrets, and what the host must know of the databases that stand for KV stores. */
 must_use int vc_plan_secrets(struct vc *v, const struct shipment *s, struct steps *ret,
                              struct err *err);
+/* Steps that take away the variables that edgectl put there. */
+must_use int vc_plan_no_secrets(struct vc *v, struct steps *ret, struct err *err);
 must_use int vc_list_secrets(struct vc *v, const struct store_ref *store, const char *prefix,
                              entry_fn *fn, void *env, struct err *err);
 must_use int vc_put_secrets(struct vc *v, const struct store_ref *store,
@@ -123,6 +127,8 @@ must_use int vc_put(struct target *t, struct store_ref store, const struct entry
                     size_t count, struct err *err);
 must_use int vc_remove(struct target *t, struct store_ref store, const char *const *keys,
                        size_t count, struct err *err);
+/* The Edge Config that holds notes, by its slug: 1 found (the caller frees its id), 0 not. */
+must_use int vc_notes_find(struct vc *v, char **ret_id, struct err *err);
 must_use int vc_put_note(struct target *t, const char *key, const char *text, struct err *err);
 must_use int vc_get_note(struct target *t, const char *key, struct buf *text, struct err *err);
 

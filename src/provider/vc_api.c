@@ -71,6 +71,10 @@ int vc_fail(const struct vc *v, const char *method, const char *path,
         err_hint(err, "the team asks for single sign-on: run `vercel login` again");
         return as(ERR_CREDENTIALS, err);
     }
+    if (result == -ERR_CREDENTIALS)
+        err_hint(err, "the token comes from %s; it is wrong, has expired, or does not reach %s%s "
+                      "(`edgectl doctor`)", v->creds.from, v->creds.team ? "team " : "that account",
+                 v->creds.team ? v->creds.team : "");
     if (r->status == 402 ||
         (r->status != 429 && (strncmp(code, "too_many", 8) == 0 || strstr(code, "rate_limited")))) {
         err_hint(err, "a limit of the Vercel plan: remove what is not needed (`edgectl gc`), or a "
@@ -121,6 +125,12 @@ int vc_do(struct vc *v, const char *method, char *path, json_t *body, bool repea
     cleanup(api_response_clear) struct api_response answer = {0};
     int r = start(v, method, whole, body, repeatable, &answer, err);
     return r < 0 ? r : read_answer(v, method, whole, &answer, ret, err);
+}
+
+int vc_delete(struct vc *v, char *path, struct err *err)
+{
+    int r = vc_do(v, "DELETE", path, NULL, true, NULL, err);
+    return r < 0 && v->status == 404 ? 0 : r;
 }
 
 int vc_find(struct vc *v, char *path, json_t **ret, struct err *err)

@@ -14,8 +14,7 @@ static char *slug(const struct vc *v)
     return xasprintf("edgectl-%s", v->creds.project);
 }
 
-/* The one for notes, by its slug: 1 found, 0 not. */
-static int find_notes(struct vc *v, char **ret, struct err *err)
+int vc_notes_find(struct vc *v, char **ret, struct err *err)
 {
     cleanup(json_decref_p) json_t *list = NULL;
     cleanup(free_p) char *name = slug(v);
@@ -77,7 +76,7 @@ int vc_put_note(struct target *target, const char *key, const char *text, struct
     struct vc *v = vc_of(target);
     cleanup(free_p) char *config = NULL;
     cleanup(free_p) char *name = note_key(key);
-    int r = find_notes(v, &config, err);
+    int r = vc_notes_find(v, &config, err);
     if (r == 0 && !*text)
         return 0;
     if (r == 0)
@@ -107,7 +106,7 @@ int vc_get_note(struct target *target, const char *key, struct buf *text, struct
     struct vc *v = vc_of(target);
     cleanup(free_p) char *config = NULL;
     cleanup(free_p) char *name = note_key(key);
-    int r = find_notes(v, &config, err);
+    int r = vc_notes_find(v, &config, err);
     return r <= 0 ? r : read_item(v, config, name, text, err);
 }
 

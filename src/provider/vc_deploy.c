@@ -301,8 +301,9 @@ static int find_or_create(struct vc *v, json_t **ret, struct err *err)
         r = create(v, ret, err);
         if (r != -ERR_NETWORK || i + 1 == TRIES)
             return r;
-        if (vc_pause(v, &w, "Vercel", READY_LIMIT_S, err) < 0)
-            return -ERR_INTERRUPTED;
+        r = vc_pause(v, &w, "Vercel", READY_LIMIT_S, err);
+        if (r < 0)
+            return r;
     }
     return 0;
 }

@@ -7,6 +7,8 @@
 #include "provider/kv_rest.h"
 #include "provider/vc.h"
 
+enum { PAGE = 100, PAGES_MAX = 20 };
+
 /* --- the project --- */
 
 int vc_project(struct vc *v, struct err *err)
@@ -91,45 +93,91 @@ static int is_ours(struct vc *v, struct err *err)
 
 /* --- domains --- */
 
+struct adding {
+    struct vc *v;
+    const char *name;
+    json_t *answer;
+};
+
+static int post_domain(void *env, struct err *err)
+{
+    struct adding *a = env;
+    return vc_do(a->v, "POST", api_path("/v10/projects/%s/domains", a->v->project_id),
+                 json_pack("{s:s}", "name", a->name), false, &a->answer, err);
+}
+
+static int find_domain(void *env, struct err *err)
+{
+    struct adding *a = env;
+    return vc_find(a->v, api_path("/v9/projects/%s/domains/%s", a->v->project_id, a->name),
+                   &a->answer, err);
+}
 
 static int add_domain(struct target *target, struct step *step, struct err *err)
 {
     struct vc *v = vc_of(target);
-    cleanup(json_decref_p) json_t *answer = NULL;
+    struct adding a = {v, step->data, NULL};
     int r = vc_need_project(v, err);
     if (r == 0)
-        r = vc_do(v, "POST", api_path("/v10/projects/%s/domains", v->project_id),
-                  json_pack("{s:s}", "name", (char *)step->data), true, &answer, err);
-    if (r < 0)
-        return r;
-    const json_t *verified = json_object_get(answer, "verified");
-    const json_t *ask = json_array_get(json_object_get(answer, "verification"), 0);
-    if (json_is_false(verified) && ask && target->o.note) {
-        cleanup(free_p) char *text = xasprintf(
-            "%s has to be verified: set the %s record %s to %s", (char *)step->data,
-            json_text(ask, "type"), json_text(ask, "domain"), json_text(ask, "value"));
+        r = make_once(v->api, post_domain, find_domain, &a, err);
+    const json_t *verified = json_object_get(a.answer, "verified");
+    const json_t *ask = json_array_get(json_object_get(a.answer, "verification"), 0);
+    const char *type = json_text(ask, "type"), *domain = json_text(ask, "domain");
+    const char *value = json_text(ask, "value");
+    if (r == 0 && json_is_false(verified) && type && domain && value && target->o.note) {
+        cleanup(free_p) char *text = xasprintf("%s has to be verified: set the %s record %s to %s",
+                                               a.name, type, domain, value);
         target->o.note(target->o.env, text);
     }
+    json_decref(a.answer);
+    return r;
+}
+
+/* The names of the project's domains: a JSON array. */
+static int read_domains(struct vc *v, json_t **ret, struct err *err)
+{
+    cleanup(json_decref_p) json_t *all = json_array();
+    json_int_t until = 0;
+    for (int page = 0; page < PAGES_MAX; page++) {
+        cleanup(json_decref_p) json_t *answer = NULL;
+        cleanup(free_p) char *base = api_path("/v9/projects/%s/domains", v->project_id);
+        int r = vc_do(v, "GET",
+                      until ? xasprintf("%s?limit=%d&until=%lld", base, PAGE, (long long)until)
+                            : xasprintf("%s?limit=%d", base, PAGE), NULL, true, &answer, err);
+        if (r < 0)
+            return r;
+        size_t i;
+        json_t *domain;
+        json_array_foreach(json_object_get(answer, "domains"), i, domain)
+            json_array_append(all, json_object_get(domain, "name"));
+        until = json_integer_value(json_object_get(json_object_get(answer, "pagination"), "next"));
+        if (!until)
+            break;
+    }
+    *ret = TAKE(all);
     return 0;
+}
+
+static bool has_name(const json_t *names, const char *name)
+{
+    size_t i;
+    const json_t *its;
+    json_array_foreach(names, i, its) {
+        if (json_is_string(its) && strcasecmp(json_string_value(its), name) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int plan_domains(struct vc *v, bool exists, struct steps *to, struct err *err)
 {
     const struct manifest_target *m = v->t.o.manifest->target;
-    cleanup(json_decref_p) json_t *answer = NULL;
-    int r = exists && m && m->domain_count
-                ? vc_do(v, "GET", api_path("/v9/projects/%s/domains", v->project_id), NULL, true,
-                        &answer, err)
-                : 0;
-    for (size_t i = 0; r == 0 && m && i < m->domain_count; i++) {
-        size_t k;
-        const json_t *domain;
-        bool found = false;
-        json_array_foreach(json_object_get(answer, "domains"), k, domain) {
-            const char *name = json_text(domain, "name");
-            found |= name && strcasecmp(name, m->domains[i]) == 0;
-        }
-        if (found)
+    cleanup(json_decref_p) json_t *names = NULL;
+    if (!m || !m->domain_count)
+        return 0;
+    int r = exists ? read_domains(v, &names, err) : 0;
+    for (size_t i = 0; r == 0 && i < m->domain_count; i++) {
+        if (has_name(names, m->domains[i]))
             continue;
         struct step *step = steps_add(to, STEP_MAKE, xasprintf("domain %s", m->domains[i]),
                                       xasprintf("add the domain %s", m->domains[i]), add_domain);
@@ -199,8 +247,7 @@ int vc_plan(struct target *target, struct shipment *s, struct steps *ret, struct
 
 static int delete_deployment(struct target *target, struct step *step, struct err *err)
 {
-    return vc_do(vc_of(target), "DELETE", api_path("/v13/deployments/%s", (char *)step->data), NULL,
-                 true, NULL, err);
+    return vc_delete(vc_of(target), api_path("/v13/deployments/%s", (char *)step->data), err);
 }
 
 static int plan_deletes(struct vc *v, const struct gc_options *o, const struct split *split,
@@ -247,17 +294,40 @@ int vc_gc(struct target *target, const struct gc_options *o, struct steps *ret, 
     return r;
 }
 
+static int delete_notes(struct target *target, struct step *step, struct err *err)
+{
+    return vc_delete(vc_of(target), api_path("/v1/edge-config/%s", (char *)step->data), err);
+}
+
 static int delete_project(struct target *target, struct step *step, struct err *err)
 {
-    int r = vc_do(vc_of(target), "DELETE", api_path("/v9/projects/%s", (char *)step->data), NULL,
-                  true, NULL, err);
+    int r = vc_delete(vc_of(target), api_path("/v9/projects/%s", (char *)step->data), err);
     return r < 0 ? r : fact_set(target, "vercel", "made", NULL, err);
+}
+
+/* The Edge Config of the notes is the team's, not the project's. */
+static int plan_notes_end(struct vc *v, struct steps *to, struct err *err)
+{
+    char *id = NULL;
+    int r = vc_notes_find(v, &id, err);
+    if (r <= 0)
+        return r;
+    struct step *step = steps_add(to, STEP_DELETE, xstrdup("notes"),
+                                  xasprintf("delete the Edge Config of edgectl's notes (%s)", id),
+                                  delete_notes);
+    step->data = id;
+    step->free_data = free;
+    return 0;
 }
 
 int vc_destroy(struct target *target, struct steps *ret, struct err *err)
 {
     struct vc *v = vc_of(target);
     int r = vc_project(v, err);
+    if (r >= 0) {
+        int planned = plan_notes_end(v, ret, err);
+        r = planned < 0 ? planned : r;
+    }
     if (r <= 0)
         return r;
     const char *made = fact_get(target, "vercel", "made");
@@ -270,5 +340,6 @@ int vc_destroy(struct target *target, struct steps *ret, struct err *err)
         return 0;
     }
     /* A project that was there before stays: only what edgectl put there goes. */
-    return plan_deletes(v, &(struct gc_options){0}, &(struct split){0}, ret, err);
+    r = plan_deletes(v, &(struct gc_options){0}, &(struct split){0}, ret, err);
+    return r < 0 ? r : vc_plan_no_secrets(v, ret, err);
 }

@@ -30,13 +30,27 @@ static char *comment_of(const char *store, const char *key, const char *digest)
     return xasprintf("%s%s/%s@%.16s", mark, store, key, digest ? digest : "");
 }
 
+/* Some have a value for each environment; `target` is a name, or a list of them. */
+static bool is_for_production(const json_t *variable)
+{
+    const json_t *target = json_object_get(variable, "target"), *one;
+    size_t i;
+    json_array_foreach(target, i, one) {
+        if (json_is_string(one) && strcmp(json_string_value(one), "production") == 0)
+            return true;
+    }
+    const char *name = json_string_value(target);
+    return name && strcmp(name, "production") == 0;
+}
+
+/* That production has; NULL when there is none. */
 static const json_t *by_name(const json_t *variables, const char *name)
 {
     size_t i;
     const json_t *one;
     json_array_foreach(variables, i, one) {
         const char *its = json_text(one, "key");
-        if (its && strcmp(its, name) == 0)
+        if (its && strcmp(its, name) == 0 && is_for_production(one))
             return one;
     }
     return NULL;
@@ -202,6 +216,37 @@ int vc_plan_secrets(struct vc *v, const struct shipment *s, struct steps *ret, s
     return 0;
 }
 
+static int delete_variable(struct target *target, struct step *step, struct err *err)
+{
+    struct vc *v = vc_of(target);
+    int r = vc_need_project(v, err);
+    return r < 0 ? r
+                 : vc_delete(v, api_path("/v9/projects/%s/env/%s", v->project_id,
+                                               (char *)step->data), err);
+}
+
+int vc_plan_no_secrets(struct vc *v, struct steps *ret, struct err *err)
+{
+    cleanup(json_decref_p) json_t *variables = NULL;
+    int r = vc_variables(v, &variables, err);
+    size_t i;
+    const json_t *one;
+    if (r < 0)
+        return r;
+    json_array_foreach(variables, i, one) {
+        const char *comment = json_text(one, "comment"), *id = json_text(one, "id");
+        const char *name = json_text(one, "key");
+        if (!comment || !id || !name || (strncmp(comment, mark, strlen(mark)) != 0 &&
+                                         strncmp(comment, kv_mark, strlen(kv_mark)) != 0))
+            continue;
+        struct step *step = steps_add(ret, STEP_DELETE, xasprintf("variable %s", name),
+                                      xasprintf("delete the variable %s", name), delete_variable);
+        step->data = xstrdup(id);
+        step->free_data = free;
+    }
+    return 0;
+}
+
 /* --- as data --- */
 
 int vc_list_secrets(struct vc *v, const struct store_ref *store, const char *prefix, entry_fn *fn,
@@ -257,8 +302,7 @@ static int remove_secret(struct vc *v, const json_t *variables, const struct sto
         const char *comment = json_text(one, "comment"), *id = json_text(one, "id");
         if (!comment || !id || strncmp(comment, start, strlen(start)) != 0)
             continue;
-        int r = vc_do(v, "DELETE", api_path("/v9/projects/%s/env/%s", v->project_id, id), NULL,
-                      true, NULL, err);
+        int r = vc_delete(v, api_path("/v9/projects/%s/env/%s", v->project_id, id), err);
         if (r < 0)
             return r;
     }

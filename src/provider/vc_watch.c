@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers of one deployment, where the account's observability has that dimension, and its logs. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -8,7 +9,8 @@
 
 #define METRIC "vercel.request.count"
 
-enum { MINUTE_MS = 60 * 1000, LINE_MAX_BYTES = 1 << 20 };
+enum { MINUTE_MS = 60 * 1000, LINE_MAX_BYTES = 1 << 20, STEP_MS = 200, TAIL_TRIES = 5 };
+static const int64_t AFTER_END_NS = 500000000, AFTER_FAILURE_NS = 2000000000;
 
 /* Dimensions are discovered: which there are depends on the account. NULL: none for deployments. */
 static int find_dimensions(struct vc *v, char **ret_deployment, char **ret_status, struct err *err)
@@ -90,12 +92,17 @@ int vc_metrics(struct target *target, const char *version, int64_t since_ms, str
 
 /* --- logs --- */
 
+/* The log of one deployment. */
 struct tail {
     log_fn *fn;
     void *env;
     const char *version;
     struct buf line;
-    bool enough, ended;
+    bool *enough;               /* of all of them */
+    struct api_call *call;      /* NULL: to be asked for again, from again_ns on */
+    char *path;
+    int64_t again_ns;
+    int failures;               /* one after the other */
 };
 
 /* One line of JSON; false when the caller has enough. */
@@ -104,10 +111,8 @@ static bool give_line(struct tail *tail, const char *text, size_t len)
     cleanup(json_decref_p) json_t *row = json_loadb(text, len, 0, NULL);
     const char *source = json_text(row, "source"), *message = json_text(row, "message");
     const char *path = json_text(row, "requestPath"), *method = json_text(row, "requestMethod");
-    if (source && strcmp(source, "delimiter") == 0) {
-        tail->ended = true; /* the server's own limit: it is to be asked again */
-        return true;
-    }
+    if (source && strcmp(source, "delimiter") == 0)
+        return true; /* the server's own limit: the stream ends */
     if (!message || (!*message && !path))
         return true;
     cleanup(free_p) char *request = xasprintf("%s%s%s", method ? method : "", method ? " " : "",
@@ -123,7 +128,8 @@ static bool give_line(struct tail *tail, const char *text, size_t len)
 static bool on_data(void *env, const char *data, size_t len)
 {
     struct tail *tail = env;
-    while (len && !tail->enough) {
+    tail->failures = 0;
+    while (len && !*tail->enough) {
         const char *end = memchr(data, '\n', len);
         size_t n = end ? (size_t)(end - data) : len;
         buf_add(&tail->line, data, n);
@@ -132,52 +138,80 @@ static bool on_data(void *env, const char *data, size_t len)
         if (!end)
             break;
         if (tail->line.len)
-            tail->enough = !give_line(tail, tail->line.data, tail->line.len);
+            *tail->enough = !give_line(tail, tail->line.data, tail->line.len);
         buf_reset(&tail->line);
     }
-    return !tail->enough;
+    return !*tail->enough;
 }
 
-/* One stream, until it ends by itself or the caller has enough. */
-static int follow(struct vc *v, struct tail *tail, struct err *err)
+static void begin(struct vc *v, struct tail *tail)
 {
-    cleanup(free_p) char *path = vc_path(
-        v, api_path("/v1/projects/%s/deployments/%s/runtime-logs?format=lines", v->project_id,
-                    tail->version));
-    struct api_call *call = api_start(v->api, &(struct api_request){
-                                                  .method = "GET", .path = path, .once = true,
-                                                  .data = on_data, .data_env = tail});
-    while (!api_is_done(call) && !target_interrupted(&v->t))
-        api_step(v->api, 200);
-    if (!api_is_done(call)) {
-        api_cancel(call);
-        return err_set(err, ERR_INTERRUPTED, "interrupted");
-    }
+    tail->path = vc_path(v, api_path("/v1/projects/%s/deployments/%s/runtime-logs?format=lines",
+                                     v->project_id, tail->version));
+    tail->call = api_start(v->api, &(struct api_request){.method = "GET", .path = tail->path,
+                                                         .once = true, .data = on_data,
+                                                         .data_env = tail});
+}
+
+/* A stream has ended, by itself (the server limits them) or not. */
+static int end(struct vc *v, struct tail *tail, struct err *err)
+{
     cleanup(api_response_clear) struct api_response answer = {0};
-    int r = api_wait(call, &answer, err);
+    cleanup(free_p) char *path = TAKE(tail->path);
+    int r = api_wait(TAKE(tail->call), &answer, err);
     if (r == 0 && (answer.status < 200 || answer.status >= 300))
         r = vc_fail(v, "GET", path, &answer, err);
-    return r;
+    buf_reset(&tail->line);
+    bool again = r == -ERR_NETWORK && ++tail->failures < TAIL_TRIES;
+    tail->again_ns = clock_mono_ns() + (r < 0 ? AFTER_FAILURE_NS : AFTER_END_NS);
+    return again ? 0 : r;
+}
+
+static int follow(struct vc *v, struct tail *tails, int count, bool *enough, struct err *err)
+{
+    while (!*enough) {
+        bool running = false;
+        if (target_interrupted(&v->t))
+            return err_set(err, ERR_INTERRUPTED, "interrupted");
+        for (int i = 0; i < count; i++) {
+            if (!tails[i].call && clock_mono_ns() >= tails[i].again_ns)
+                begin(v, &tails[i]);
+            running = running || tails[i].call;
+        }
+        if (running)
+            api_step(v->api, STEP_MS);
+        else
+            poll(NULL, 0, STEP_MS);
+        for (int i = 0; i < count; i++) {
+            int r = tails[i].call && api_is_done(tails[i].call) ? end(v, &tails[i], err) : 0;
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
 }
 
 int vc_tail(struct target *target, const char *version, log_fn *fn, void *env, struct err *err)
 {
     struct vc *v = vc_of(target);
-    struct split split = {0};
+    cleanup(split_clear) struct split split = {0};
     int r = vc_get_split(target, &split, err);
     if (r < 0)
         return r;
     if (!version && !split.count)
         return err_set(err, ERR_FAILURE, "nothing of %s has traffic", v->project_name);
-    struct tail tail = {.fn = fn, .env = env, .line = BUF_INIT(LINE_MAX_BYTES),
-                        .version = version ? version : split.arms[split.count - 1].version};
-    struct vc_wait w = {0};
-    while (r == 0 && !tail.enough) {
-        r = follow(v, &tail, err);
-        if (r == 0 && !tail.enough)
-            r = vc_pause(v, &w, "the next log lines", INT32_MAX, err);
+    struct tail tails[SPLIT_ARMS];
+    bool enough = false;
+    int count = version ? 1 : split.count;
+    for (int i = 0; i < count; i++)
+        tails[i] = (struct tail){.fn = fn, .env = env, .line = BUF_INIT(LINE_MAX_BYTES),
+                                 .version = version ? version : split.arms[i].version,
+                                 .enough = &enough};
+    r = follow(v, tails, count, &enough, err);
+    for (int i = 0; i < count; i++) {
+        api_cancel(tails[i].call);
+        free(tails[i].path);
+        buf_clear(&tails[i].line);
     }
-    buf_clear(&tail.line);
-    split_clear(&split);
     return r;
 }

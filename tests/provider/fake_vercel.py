@@ -142,14 +142,30 @@ class Vercel(Fake):
         self.deployments = {i: d for i, d in self.deployments.items() if d["project"] != p["id"]}
         return Answer(204)
 
-    @route("GET", "/v9/projects/{id}/domains", query=["teamId"])
+    @route("GET", "/v9/projects/{id}/domains", query=["teamId", "limit", "until"])
     def domains(self, req, id):
-        return Answer(json={"domains": [{"name": n, "verified": True}
-                                        for n in self.project(id)["domains"]], "pagination": {}})
+        """Newest first; each was added a ms after the one before."""
+        limit, until = int(req.query.get("limit", 20)), int(req.query.get("until", 1 << 60))
+        if not 1 <= limit <= 100:
+            return no(400, "bad_request", "limit")
+        found = [(i + 1, n) for i, n in enumerate(self.project(id)["domains"]) if i + 1 < until][::-1]
+        page = found[:limit]
+        return Answer(json={"domains": [{"name": n, "verified": True} for _, n in page],
+                            "pagination": {"count": len(page), "prev": None, "next":
+                                           page[-1][0] if len(found) > limit else None}})
+
+    @route("GET", "/v9/projects/{id}/domains/{name}", query=["teamId"])
+    def get_domain(self, req, id, name):
+        if name not in self.project(id)["domains"]:
+            return no(404, "not_found", "Domain not found")
+        return Answer(json={"name": name, "verified": True})
 
     @route("POST", "/v10/projects/{id}/domains", query=["teamId"], body="json")
     def add_domain(self, req, id):
         name = req.json()["name"]
+        if any(name in p["domains"] for p in self.projects.values()):
+            return no(409, "domain_already_in_use", f"Cannot add {name} since it's already in use by "
+                      "one of your projects.")
         self.project(id)["domains"].append(name)
         if name.startswith("new."):
             return Answer(json={"name": name, "verified": False, "verification": [
@@ -440,6 +456,8 @@ class Vercel(Fake):
     @route("DELETE", "/v9/projects/{id}/env/{env}", query=["teamId"])
     def delete_env(self, req, id, env):
         p = self.project(id)
+        if not any(e["id"] == env for e in p["env"]):
+            return no(404, "ENV_NOT_FOUND", "Environment Variable was not found")
         p["env"] = [e for e in p["env"] if e["id"] != env]
         return Answer(json={})
 
@@ -461,6 +479,12 @@ class Vercel(Fake):
         if id not in self.configs:
             raise Instead(no(404, "edge_config_not_found", "The Edge Config was not found"))
         return self.configs[id]
+
+    @route("DELETE", "/v1/edge-config/{id}", query=["teamId"])
+    def delete_config(self, req, id):
+        self.config(id)
+        del self.configs[id]
+        return Answer(204)
 
     @route("PATCH", "/v1/edge-config/{id}/items", query=["teamId"], body="json")
     def patch_items(self, req, id):
@@ -586,11 +610,15 @@ class Vercel(Fake):
         self.project(project)["production"] = deployment
         return {}
 
-    def drift_env(self, project, key, value):
+    def drift_env(self, project, key, value, target=("production", "preview")):
         p = self.project(project)
         p["env"] = [e for e in p["env"] if e["key"] != key] + [
             {"id": self.next_id("env"), "key": key, "value": value, "type": "encrypted",
-             "target": ["production", "preview"]}]
+             "target": list(target)}]
+        return {}
+
+    def drift_domains(self, project, count):
+        self.project(project)["domains"] += [f"d{i}.example.net" for i in range(count)]
         return {}
 
     def drift_set(self, **what):

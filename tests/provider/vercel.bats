@@ -182,12 +182,55 @@ arm() {
     ship_ok prod destroy
     expect_in "$(fake state)" '"name":"shop"'
     [[ $(fake state) != *edgectlRelease* ]]
+    expect_in "$(fake state)" '"env":[]'
+    no_violations
+}
+
+@test "domains are seen on all pages; one whose answer was lost is found" {
+    fake call '{"name": "project"}'
+    fake call '{"name": "domains", "project": "shop", "count": 250}'
+    manifest 'domains: [d3.example.net, d249.example.net, app.example.com]'
+    fake fault '{"match": "POST .*/domains", "kind": "reset"}'
+    deploy 1
+    [ "$(grep -o '"id": "domain [^"]*"' <<<"$output")" = '"id": "domain app.example.com"' ]
+    deploy 1
+    expect_in "$output" '"steps": []'
+    no_violations
+}
+
+@test "a variable of another environment is none of production" {
+    fake call '{"name": "project"}'
+    fake call '{"name": "env", "project": "shop", "key": "SECRET_API", "value": "x", "target": ["development"]}'
+    deploy 1
+    expect_in "$output" '"verb": "make", "id": "secret secrets/api"'
+    no_violations
+}
+
+@test "live logs are of both versions of a rolling release" {
+    deploy 1
+    one=$version
+    ship_ok prod split "$one"
+    deploy 2
+    ship_ok prod split "$one" "$version=1000"
+    line() {
+        echo "{\"deployment\": \"$1\", \"level\": \"info\", \"source\": \"serverless\",
+            \"timestampInMs\": 5, \"requestMethod\": \"GET\", \"requestPath\": \"/\", \"message\": \"of $1\"}"
+    }
+    fake fault '{"match": "runtime-logs", "kind": "status", "times": 1}'
+    fake call "{\"name\": \"set\", \"log_rows\": [$(line "$one"), $(line "$version")]}"
+    ship_ok prod logs 2
+    expect_in "$output" "\"text\": \"of $one\""
+    expect_in "$output" "\"text\": \"of $version\""
     no_violations
 }
 
 @test "a project that was made here goes with destroy" {
     deploy 1
+    ship_ok prod note rollout text
+    fake fault '{"match": "DELETE", "kind": "reset"}'
     ship_ok prod destroy
+    expect_in "$output" "delete the Edge Config of edgectl's notes"
+    expect_in "$(fake state)" '"configs":{}'
     expect_in "$output" 'delete the project shop'
     expect_in "$(fake state)" '"projects":{},"deployments":{}'
     no_violations
@@ -333,6 +376,7 @@ EOF
     expect_in "$stderr" 'has expired'
     VERCEL_TOKEN=not-the-token ship prod whoami
     expect_status 8
+    expect_in "$stderr" 'the token comes from VERCEL_TOKEN'
     expect_in "$stderr" 'forbidden: Not authorized'
     [[ $stderr != *not-the-token* ]]
     manifest
