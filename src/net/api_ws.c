@@ -140,7 +140,8 @@ static int shake_hands(struct api_ws *ws, const struct uri *uri, const char *pro
     cleanup(free_p) char *line =
         protocol ? xasprintf("Sec-WebSocket-Protocol: %s\r\n", protocol) : xstrdup("");
     cleanup(free_p) char *request =
-        xasprintf("GET %s%.*s HTTP/1.1\r\nHost: %.*s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        xasprintf("GET %s%.*s HTTP/1.1\r\nHost: %.*s\r\n"
+                  "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                   "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n%s"
                   "User-Agent: edgectl/" EDGECTL_VERSION "\r\n\r\n",
                   uri->path_len && uri->path[0] == '/' ? "" : "/", (int)uri->path_len,

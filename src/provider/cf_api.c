@@ -81,6 +81,8 @@ static int refused(struct cf *c, const struct cf_call *call, const struct api_re
         err_hint(err, "the credentials come from %s; %s", c->creds.from, cf_hint_scopes);
         return -ERR_CREDENTIALS;
     case 10027: /* script too large */
+    case 10037: /* as many Workers as the plan has */
+    case 10048: /* KV: today's share of the free plan */
         err->code = ERR_LIMIT;
         return -ERR_LIMIT;
     default:

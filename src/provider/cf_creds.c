@@ -6,12 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "manifest/node.h"
 #include "provider/cf.h"
-
-enum { LOGIN_MAX = 256 * 1024 };
 
 const char cf_hint_scopes[] =
     "the token needs Workers Scripts: Edit and Workers KV Storage: Edit, for domains also "
@@ -27,23 +24,9 @@ void cf_creds_clear(struct cf_creds *c)
     *c = (struct cf_creds){0};
 }
 
-/* What a header can carry: anything else was pasted wrongly. */
-static int check_form(const char *value, const char *from, struct err *err)
-{
-    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-        if (*p > ' ' && *p < 0x7f)
-            continue;
-        int r = err_set(err, ERR_CREDENTIALS, "%s holds a character that no token has (byte %zu)",
-                        from, (size_t)(p - (const unsigned char *)value) + 1);
-        err_hint(err, "copy it anew, without quotes, spaces and line ends");
-        return r;
-    }
-    return 0;
-}
-
 static int use_token(struct cf_creds *c, const char *token, const char *from, struct err *err)
 {
-    int r = check_form(token, from, err);
+    int r = token_form(token, from, err);
     if (r < 0)
         return r;
     char *bearer = xasprintf("Bearer %s", token);
@@ -65,25 +48,22 @@ static char *login_path(void)
     return user_config_path(".wrangler/config/default.toml");
 }
 
-static const char *text_of(const struct node *root, const char *key)
-{
-    const struct node *n = node_child(root, key);
-    return n && n->text && n->len ? n->text : NULL;
-}
-
 static int use_login(struct cf_creds *c, const struct node *root, const char *path,
                      struct err *err)
 {
-    const char *token = text_of(root, "oauth_token");
+    const char *token = node_text(root, "oauth_token");
     if (!token)
-        token = text_of(root, "api_token"); /* of its first versions */
+        token = node_text(root, "api_token"); /* of its first versions */
     if (!token)
         return err_set(err, ERR_CREDENTIALS, "%s holds no oauth_token", path);
-    int64_t expires = time_ms_from_iso(text_of(root, "expiration_time"));
+    int64_t expires = time_ms_from_iso(node_text(root, "expiration_time"));
     if (expires && expires < clock_wall_ns() / 1000000) {
         int r = err_set(err, ERR_CREDENTIALS, "the login that wrangler stored in %s has expired",
                         path);
-        err_hint(err, "run `wrangler whoami` (it renews it), or set CLOUDFLARE_API_TOKEN");
+        err_hint(err, node_text(root, "refresh_token")
+                          ? "`wrangler whoami` renews it, `wrangler login` makes a new one; or set "
+                            "CLOUDFLARE_API_TOKEN"
+                          : "run `wrangler login` again, or set CLOUDFLARE_API_TOKEN");
         return r;
     }
     return use_token(c, token, path, err);
@@ -91,19 +71,9 @@ static int use_login(struct cf_creds *c, const struct node *root, const char *pa
 
 static int read_login(struct cf_creds *c, const char *path, struct err *err)
 {
-    cleanup(free_p) char *text = NULL;
-    size_t len;
-    int r = file_read(path, LOGIN_MAX, &text, &len, err);
-    if (r < 0)
-        return r;
     cleanup(node_freep) struct node *root = NULL;
-    r = node_from_toml(text, len, path, &root, err);
-    explicit_bzero(text, len);
-    if (r == 0)
-        return use_login(c, root, path, err);
-    /* The text may be a token's: no words about it but the place. */
-    int line = err ? err->line : 0;
-    return err_set(err, ERR_CREDENTIALS, "%s, line %d: this is no TOML", path, line);
+    int r = login_from_toml(path, &root, err);
+    return r < 0 ? r : use_login(c, root, path, err);
 }
 
 static int none(const char *login, struct err *err)
@@ -128,8 +98,8 @@ int cf_creds_find(const struct target_options *o, struct cf_creds *ret, struct e
     const char *key = target_variable(o, "CLOUDFLARE_API_KEY");
     const char *email = target_variable(o, "CLOUDFLARE_EMAIL");
     if (key && email) {
-        int r = check_form(key, "CLOUDFLARE_API_KEY", err);
-        r = r < 0 ? r : check_form(email, "CLOUDFLARE_EMAIL", err);
+        int r = token_form(key, "CLOUDFLARE_API_KEY", err);
+        r = r < 0 ? r : token_form(email, "CLOUDFLARE_EMAIL", err);
         if (r < 0)
             return r;
         headers_add_str(&ret->headers, "x-auth-key", key);

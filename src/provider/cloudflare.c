@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "provider/cf.h"
 
+enum { ACCOUNTS_PAGE = 50 };
+
 static const char *const base_variables[] = {"CLOUDFLARE_API_BASE_URL", "CF_API_BASE_URL", NULL};
 
 static const char *default_base(const struct target_options *o)
@@ -108,6 +110,14 @@ static int cf_whoami(struct target *t, struct identity *ret, struct err *err)
     json_array_foreach(json_object_get(root, "result"), i, a)
         if (json_text(a, "id") && strcmp(json_text(a, "id"), c->account) == 0)
             ret->account_name = json_text_copy(a, "name");
+    /* The list is a page. */
+    if (!ret->account_name && json_array_size(json_object_get(root, "result")) >= ACCOUNTS_PAGE) {
+        cleanup(json_decref_p) json_t *one = NULL;
+        r = cf_do(c, "GET", cf_account_path(c, ""), NULL, &one, err);
+        if (r < 0)
+            return r;
+        ret->account_name = json_text_copy(json_object_get(one, "result"), "name");
+    }
     if (!ret->account_name) {
         r = err_set(err, ERR_CREDENTIALS, "account %s is not one that the credentials in %s reach",
                     c->account, c->creds.from);

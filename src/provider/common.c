@@ -7,12 +7,14 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "provider/journal.h"
 
 static const int64_t NS_PER_MS = 1000000;
-enum { PROBE_MS = 10 * 1000, PROBE_BODY = 64 * 1024, SEED_VALUE_MAX = 25 << 20, MAKE_TRIES = 3 };
+enum { PROBE_MS = 10 * 1000, PROBE_BODY = 64 * 1024, SEED_VALUE_MAX = 25 << 20, MAKE_TRIES = 3,
+       LOGIN_MAX = 256 * 1024 };
 
 const char *json_text(const json_t *object, const char *key)
 {
@@ -78,6 +80,38 @@ const char *target_variable(const struct target_options *o, const char *name)
 {
     const char *value = manifest_getenv(o->manifest, name);
     return value && *value ? value : NULL;
+}
+
+int token_form(const char *value, const char *from, struct err *err)
+{
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
+        if (*p > ' ' && *p < 0x7f)
+            continue;
+        int r = err_set(err, ERR_CREDENTIALS, "%s holds a character that no token has (byte %zu)",
+                        from, (size_t)(p - (const unsigned char *)value) + 1);
+        err_hint(err, "copy it anew, without quotes, spaces and line ends");
+        return r;
+    }
+    return 0;
+}
+
+int login_from_toml(const char *path, struct node **ret, struct err *err)
+{
+    cleanup(free_p) char *text = NULL;
+    size_t len;
+    int r = file_read(path, LOGIN_MAX, &text, &len, err);
+    if (r < 0)
+        return r;
+    r = node_from_toml(text, len, path, ret, err);
+    secret_wipe(text, len);
+    int line = err ? err->line : 0;
+    return r < 0 ? err_set(err, ERR_CREDENTIALS, "%s, line %d: this is no TOML", path, line) : 0;
+}
+
+const char *node_text(const struct node *map, const char *key)
+{
+    const struct node *n = node_child(map, key);
+    return n && n->text && n->len ? n->text : NULL;
 }
 
 char *user_config_path(const char *rest)

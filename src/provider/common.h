@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include "base/json.h"
+#include "manifest/node.h"
 #include "net/api.h"
 #include "provider/provider.h"
 
@@ -27,6 +28,14 @@ int64_t clock_skew_ms(const struct api_response *r);
 
 /* A variable that the provider's own CLI reads: the environment's, else .env's; "" is none. */
 const char *target_variable(const struct target_options *o, const char *name);
+/* What a header can carry: a token with anything else in it was pasted wrongly. `from`: where it
+ * stands. -ERR_CREDENTIALS. */
+must_use int token_form(const char *value, const char *from, struct err *err);
+/* A file in which a provider's CLI keeps its login; node_free clears what was in it. -ERR_IO;
+ * -ERR_CREDENTIALS for what is no TOML, of which nothing is quoted: it may be a token. */
+must_use int login_from_toml(const char *path, struct node **ret, struct err *err);
+/* Text of a map's member; NULL for none and for "". Borrowed. */
+const char *node_text(const struct node *map, const char *key);
 /* A file below the user's configuration folder ($XDG_CONFIG_HOME, else ~/.config); the caller
  * frees. */
 char *user_config_path(const char *rest);

@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "base/file.h"
 #include "base/mem.h"
 #include "manifest/node.h"
 #include "provider/fs.h"
-
-enum { CONFIG_MAX = 256 * 1024 };
 
 const char fs_hint_scopes[] =
     "the token needs the scope global (or the service in its list, and purge scopes for purges); "
@@ -18,41 +15,30 @@ const char fs_hint_scopes[] =
 static int use(const char *token, const char *from, struct headers *headers, char **ret_from,
                struct err *err)
 {
-    for (const unsigned char *p = (const unsigned char *)token; *p; p++) {
-        if (*p > ' ' && *p < 0x7f)
-            continue;
-        int r = err_set(err, ERR_CREDENTIALS, "%s holds a character that no token has (byte %zu)",
-                        from, (size_t)(p - (const unsigned char *)token) + 1);
-        err_hint(err, "copy it anew, without quotes, spaces and line ends");
+    int r = token_form(token, from, err);
+    if (r < 0)
         return r;
-    }
     headers_add_str(headers, "fastly-key", token);
     *ret_from = xstrdup(from);
     return 0;
-}
-
-static const char *text_of(const struct node *n, const char *key)
-{
-    const struct node *child = node_child(n, key);
-    return child && child->text && child->len ? child->text : NULL;
 }
 
 /* The token of the profile that is the default, NULL if there is none. */
 static const char *default_token(const struct node *root, const char *wanted)
 {
     const struct node *auth = node_child(root, "auth");
-    const char *name = wanted ? wanted : text_of(auth, "default");
-    const char *token = name ? text_of(node_child(node_child(auth, "tokens"), name), "token")
+    const char *name = wanted ? wanted : node_text(auth, "default");
+    const char *token = name ? node_text(node_child(node_child(auth, "tokens"), name), "token")
                              : NULL;
     const struct node *profiles = node_child(root, "profile");
     if (token || !profiles)
         return token;
     for (size_t i = 0; i < profiles->count; i++) {
         const struct node *p = profiles->items[i];
-        const char *is_default = text_of(p, "default");
+        const char *is_default = node_text(p, "default");
         if (wanted ? p->key && strcmp(p->key, wanted) == 0
                    : is_default && strcmp(is_default, "true") == 0)
-            return text_of(p, "token");
+            return node_text(p, "token");
     }
     return NULL;
 }
@@ -70,17 +56,10 @@ static int none(const char *why, const char *path, struct err *err)
 static int read_config(const char *path, const char *profile, struct headers *headers,
                        char **ret_from, struct err *err)
 {
-    cleanup(free_p) char *text = NULL;
-    size_t len;
-    int r = file_read(path, CONFIG_MAX, &text, &len, err);
+    cleanup(node_freep) struct node *root = NULL;
+    int r = login_from_toml(path, &root, err);
     if (r < 0)
         return r;
-    cleanup(node_freep) struct node *root = NULL;
-    r = node_from_toml(text, len, path, &root, err);
-    explicit_bzero(text, len);
-    if (r < 0) /* its words may quote a token */
-        return err_set(err, ERR_CREDENTIALS, "%s, line %d: this is no TOML", path,
-                       err ? err->line : 0);
     const char *token = default_token(root, profile);
     return token ? use(token, path, headers, ret_from, err)
                  : none("no default login stands in", path, err);

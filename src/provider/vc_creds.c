@@ -47,13 +47,9 @@ static json_t *read_json(const char *path)
 
 static int use_token(struct vc_creds *c, const char *token, const char *from, struct err *err)
 {
-    for (const unsigned char *p = (const unsigned char *)token; *p; p++) {
-        if (*p > ' ' && *p < 0x7f)
-            continue;
-        int r = err_set(err, ERR_CREDENTIALS, "%s holds a character that no token has", from);
-        err_hint(err, "copy it anew, without quotes, spaces and line ends");
+    int r = token_form(token, from, err);
+    if (r < 0)
         return r;
-    }
     c->token = secret_new(token, strlen(token));
     c->from = xstrdup(from);
     return 0;

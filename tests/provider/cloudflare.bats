@@ -113,6 +113,13 @@ split() {
     no_violations
 }
 
+@test "a limit of the plan is one" {
+    fake call '{"name": "set", "max_scripts": 0}'
+    ship prod deploy app x secrets/api-key=secret-1
+    expect_status 7
+    expect_in "$stderr" "exceeded the limit of 0 Workers on your account. (code 10037)"
+}
+
 @test "somebody else's worker is taken over by a step that says so, and keeps its secrets" {
     fake call '{"name": "script", "script": "shop"}'
     deploy 1
@@ -359,6 +366,13 @@ print(json.dumps({"name": "rows", "rows": [row(v, "success", 1000), row(v, "scri
 @test "who we are; and credentials that are missing, wrong, expired or for another account" {
     ship_ok prod whoami
     expect_in "$output" '{"account": "acc", "name": "Acme", "from": "CLOUDFLARE_API_TOKEN", "expires": true}'
+    fake call '{"name": "set", "others": 60}'
+    CLOUDFLARE_ACCOUNT_ID=acc ship_ok prod whoami
+    expect_in "$output" '"name": "Acme"'
+    ship prod plan app x secrets/api-key=value
+    expect_status 8
+    expect_in "$stderr" "these credentials reach 50 accounts: other0 (Other 0)"
+    fake call '{"name": "set", "others": 0}'
     CLOUDFLARE_API_TOKEN=wrong-token-of-mine ship prod plan app x secrets/api-key=value
     expect_status 8
     expect_in "$stderr" "CLOUDFLARE_API_TOKEN"
@@ -386,7 +400,11 @@ print(json.dumps({"name": "rows", "rows": [row(v, "success", 1000), row(v, "scri
     printf 'oauth_token = "cf-token"\nexpiration_time = "2020-01-01T00:00:00.000Z"\n' >"$login"
     ship prod whoami
     expect_status 8
-    expect_in "$stderr" "has expired"
+    expect_in "$stderr" "the login that wrangler stored in $login has expired"
+    expect_in "$stderr" 'run `wrangler login` again'
+    printf 'refresh_token = "r"\n' >>"$login"
+    ship prod whoami
+    expect_in "$stderr" '`wrangler whoami` renews it'
     printf 'oauth_token = "cf-token' >"$login"
     ship prod whoami
     expect_status 8

@@ -66,6 +66,7 @@ class Cloudflare(Fake):
         self.zone_routes = {"zone1": [], "zone2": []}
         self.rows, self.purged, self.broken, self.records = [], [], set(), []
         self.max_deployable, self.has_subdomain, self.token_status = 10, True, "active"
+        self.others, self.max_scripts = 0, 100  # accounts, and Workers of ours
         self.sampled, self.tails_ever, self.quicker = True, 0, None
 
     # --- common ---
@@ -112,8 +113,15 @@ class Cloudflare(Fake):
 
     @route("GET", "/client/v4/accounts", query=["per_page", "page"])
     def accounts(self, req):
-        return ok([{"id": ACCOUNT, "name": "Acme"}],
-                  {"page": 1, "per_page": 50, "count": 1, "total_count": 1})
+        per = int(req.query.get("per_page", 20))
+        all = [{"id": f"other{i}", "name": f"Other {i}"} for i in range(self.others)] + \
+            [{"id": ACCOUNT, "name": "Acme"}]
+        return ok(all[:per], {"page": 1, "per_page": per, "count": len(all[:per]),
+                              "total_count": len(all)})
+
+    @route("GET", A)
+    def account(self, req, account):
+        return ok({"id": ACCOUNT, "name": "Acme"})
 
     @route("GET", "/client/v4/memberships", query=["page", "per_page", "status"])
     def memberships(self, req):
@@ -259,6 +267,8 @@ class Cloudflare(Fake):
         got = self.upload(req, s)
         if isinstance(got, Answer):
             return got
+        if not s and len(self.scripts) >= self.max_scripts:
+            return no(400, 10037, f"You have exceeded the limit of {self.max_scripts} Workers on your account.")
         s = self.scripts.setdefault(script, Script(script))
         v = self.add_version(s, got[0], got[1], self.modules(got[2]))
         s.deployments.insert(0, self.deployment([(v["id"], 100)], {}))
