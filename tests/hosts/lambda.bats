@@ -122,17 +122,23 @@ END
 
 @test "two versions in one function, by the router's label" {
     guest c/arm
-    node_bundle app 'config: { arm: { values: { name: "stable" } } }'
-    mkdir app/canary
-    cp app/app.wasm app/canary
-    echo 'export default { config: { arm: { values: { name: "canary" } } } };' >app/canary/bindings.js
-    echo 'export default { r42: "canary/" };' >app/versions.js
+    mkdir app
+    for v in 7 8; do
+        node_bundle "app/v$v" "config: { arm: { values: { name: \"version $v\" } } }"
+    done
+    mkdir app/lambda
+    cp "$hosts/pair/index.js" app/lambda
+    echo '{"type":"module"}' >app/package.json
+    echo 'export default { "7": "v7/", "8": "v8/" }; export const main = "7";' >app/versions.js
+    echo 'export default {};' >app/bindings.js # for the stand-in
     stand_in cloudfront app
-    says / 'arm: stable'
-    says / 'arm: canary' -H 'x-edgectl-version: r42'
-    says / 'arm: stable' -H 'x-edgectl-version: r41'
-    says / 'arm: stable' -H 'x-edgectl-version: __proto__'
-    grep -q 'edgectl :: {"request":".*","version":"r42","status":200}' log
+    says / 'arm: version 7'
+    says / 'arm: version 8' -H 'x-edgectl-version: 8'
+    says / 'arm: version 7' -H 'x-edgectl-version: 7'
+    says / 'arm: version 7' -H 'x-edgectl-version: 9'
+    says / 'arm: version 7' -H 'x-edgectl-version: __proto__'
+    grep -q 'edgectl :: {"request":".*","status":200,"version":"8"}' log
+    [ "$(grep -c '"version":"7"}' log)" -eq 3 ]
 }
 
 @test "files of the app are answered without it" {

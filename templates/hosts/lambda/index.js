@@ -2,10 +2,8 @@
 // A guest as a Lambda@Edge function: Node 24, on viewer-request or origin-request, where it answers in
 // the place of the origin. KV by Upstash's REST interface or in a CloudFront KeyValueStore, secrets from
 // the Systems Manager, config from the bundle or a KeyValueStore.
-//
-// Behind the router (templates/routers/cloudfront.js) one function holds two versions: versions.js
-// says in which folder the version of a label has its app.wasm and bindings.js; all others get the
-// one that is here.
+import process from "node:process";
+import bindings from "../bindings.js";
 import { createHost } from "../core/host.js";
 import { asset, loadGuest } from "../node/guest.js";
 import { log } from "../node/log.js";
@@ -17,33 +15,9 @@ import { keyValueConfig, keyValueStore } from "./kvs.js";
 import { parameter } from "./ssm.js";
 
 const VERSION = "x-edgectl-version";
-const root = new URL("../", import.meta.url);
-const versions = await import("../versions.js").then((m) => m.default, absent);
-const main = await load("");
-const others = new Map();
+const host = createHost(await loadGuest(), bindings, { memory: 0 }); // one request at a time
+const cacheScope = {};
 const told = new Set();
-
-function absent(error) {
-    if (error.code !== "ERR_MODULE_NOT_FOUND")
-        throw error;
-    return {};
-}
-
-async function load(folder) {
-    const { default: bindings } = await import(new URL(`${folder}bindings.js`, root));
-    const host = createHost(await loadGuest(folder), bindings, { memory: 0 }); // one request at a time
-    return { folder, bindings, host, cacheScope: {} };
-}
-
-// The app of that version; a folder's is loaded when it is first asked for.
-function app(label) {
-    const folder = label !== undefined && Object.hasOwn(versions, label) ? versions[label] : "";
-    if (folder === "")
-        return main;
-    if (!others.has(folder))
-        others.set(folder, load(folder));
-    return others.get(folder);
-}
 
 // What `edgectl dev --runtime node` puts in the place of the stores.
 const local = globalThis[Symbol.for("edgectl.dev")];
@@ -55,16 +29,16 @@ function kv(binding, { id, token }) {
 }
 
 // A config store that the target has given to a KeyValueStore; on this machine its values are here.
-function config(bindings, name) {
+function config(name) {
     const store = Object.values(bindings.config ?? {}).find(({ binding }) => binding === name);
     return local ? JSON.stringify(store?.values ?? {}) : store && keyValueConfig(store.id);
 }
 
-function platform({ bindings, cacheScope }, waiting) {
+function platform(waiting) {
     return {
         send, log, cacheScope, kv,
         secret: (name) => local ? local.secret(name) : parameter(name),
-        variable: (name) => config(bindings, name),
+        variable: config,
         waitUntil: (promise) => waiting.push(promise),
     };
 }
@@ -91,19 +65,19 @@ export async function handler(event, context) {
     const { eventType } = cf.config;
     if (!Object.hasOwn(LIMITS, eventType))
         throw new Error(`edgectl: an app runs on viewer-request or origin-request, not on ${eventType}`);
-    const label = header(cf.request, VERSION);
-    const version = await app(label);
-    const { folder, bindings, host } = version;
     const asked = fromEvent(cf);
     const waiting = [];
     const answer = asked.answer ??
-        await asset(folder, bindings, cf.request.method, cf.request.uri,
+        await asset(bindings, cf.request.method, cf.request.uri,
             header(cf.request, "if-none-match")) ??
-        await host.handle(asked.request, platform(version, waiting));
+        await host.handle(asked.request, platform(waiting));
     const result = await toEvent(answer, eventType, cf.request.method, dropped);
     if (waiting.length)
         await settled(waiting, context);
-    if (label !== undefined)
-        log("edgectl", JSON.stringify({ request: cf.config.requestId, version: label, status: Number(result.status) }));
+    if (header(cf.request, VERSION) !== undefined)
+        log("edgectl", JSON.stringify({
+            request: cf.config.requestId, status: Number(result.status),
+            version: context?.edgectlVersion ?? process.env.AWS_LAMBDA_FUNCTION_VERSION,
+        }));
     return result;
 }

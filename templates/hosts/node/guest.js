@@ -13,21 +13,20 @@ function requireJspi() {
             "cannot wait for its backends here. Set the function's runtime to nodejs24.x");
 }
 
-// The guest in that folder of the bundle.
-export async function loadGuest(folder = "") {
+export async function loadGuest() {
     requireJspi();
-    return WebAssembly.compile(await readFile(new URL(`${folder}app.wasm`, root)));
+    return WebAssembly.compile(await readFile(new URL("app.wasm", root)));
 }
 
 // What the manifest's `static` has at a path, as an answer; undefined if there is nothing. For
-// platforms that serve no files themselves. `folder` is where the bindings are from.
-export async function asset(folder, bindings, method, path, ifNoneMatch) {
+// platforms that serve no files themselves.
+export async function asset(bindings, method, path, ifNoneMatch) {
     const entry = findAsset(bindings.assets, method, path);
     if (!entry)
         return undefined;
     const headers = [["content-type", entry.type], ["etag", entry.etag]];
     if (isFresh(entry, ifNoneMatch))
         return { status: 304, headers, body: null };
-    const body = method === "HEAD" ? null : await readFile(new URL(folder + entry.part, root));
+    const body = method === "HEAD" ? null : await readFile(new URL(entry.part, root));
     return { status: 200, headers, body, length: entry.size };
 }
