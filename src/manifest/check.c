@@ -263,9 +263,12 @@ static void walk_child(struct walk *w, struct node *n, const struct manifest_key
         size_t len = strlen(w->path);
         if (!w->required && len > 1 && strcmp(w->path + len - 2, ".*") == 0 && parent)
             check_name(w, n, parent);
-        if (!w->required && k->provider && w->provider && strcmp(k->provider, w->provider) != 0)
-            problem_at_key(w->l, n, "'%s' is for provider %s, not %s", w->shown, k->provider,
+        if (!w->required && k->provider && w->provider && !in_choices(k->provider, w->provider)) {
+            char whose[64];
+            key_choices(k->provider, whose, sizeof whose);
+            problem_at_key(w->l, n, "'%s' is for provider %s, not %s", w->shown, whose,
                            w->provider);
+        }
         walk_node(w, n, k);
     }
     memcpy(w->path, path, sizeof path);

@@ -43,8 +43,11 @@ static void man_key(struct buf *to, const struct manifest_key *k)
         buf_add_str(&line, "; required");
     if (k->dflt)
         buf_printf(&line, "; default: %s", k->dflt);
-    if (k->provider)
-        buf_printf(&line, "; for provider %s", k->provider);
+    char whose[64];
+    if (k->provider) {
+        key_choices(k->provider, whose, sizeof whose);
+        buf_printf(&line, "; for provider %s", whose);
+    }
     buf_add_str(&line, ".");
     man_text(to, buf_str(&line));
     buf_add_char(to, '\n');

@@ -31,7 +31,7 @@ const struct manifest_key *key_find(const struct key_table *t, const char *path)
     return NULL;
 }
 
-static void choices_text(const char *choices, char *to, size_t cap)
+void key_choices(const char *choices, char *to, size_t cap)
 {
     size_t len = 0;
     for (const char *c = choices; *c && len + 4 < cap; c++) {
@@ -68,7 +68,7 @@ void key_expected(const struct manifest_key *k, char *to, size_t cap)
     size_t len = 0;
     to[0] = '\0';
     if (k->types & KT_ENUM) {
-        choices_text(k->choices, to, cap);
+        key_choices(k->choices, to, cap);
         len = strlen(to);
     }
     for (size_t i = 0; i < ARRAY_LEN(words) && len < cap; i++) {

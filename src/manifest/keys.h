@@ -54,7 +54,7 @@ struct manifest_key {
     const char *text;
     int64_t min, max;           /* max 0: no limit */
     const char *choices;        /* KT_ENUM: "a|b|c" */
-    const char *provider;       /* only with this provider */
+    const char *provider;       /* only with this one, "a" or "a|b" */
     unsigned flags;
 };
 
@@ -74,6 +74,8 @@ void keys_check(struct load *l, const struct key_table *t, struct node *root);
 void keys_check_required(struct load *l, const struct key_table *t, struct node *root);
 /* What is expected at a key, in words ("a duration such as 50ms, 5s or 10m"). */
 void key_expected(const struct manifest_key *k, char *to, size_t cap);
+/* "a|b|c" as "a, b or c". */
+void key_choices(const char *choices, char *to, size_t cap);
 /* A limit in the key's own unit ("50ms", "128MiB"). */
 void key_limit(const struct manifest_key *k, int64_t value, char *to, size_t cap);
 
