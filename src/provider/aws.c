@@ -9,7 +9,8 @@
 #include "provider/aws_target.h"
 #include "provider/kv_rest.h"
 
-enum { ROLE_NAME_MAX = 64, WAIT_FIRST_MS = 250, WAIT_MOST_MS = 20 * 1000, SLICE_MS = 100 };
+enum { OWN_NAME_MAX = 64, ROUTER_SPREAD_MS = 30 * 1000 };
+enum { WAIT_FIRST_MS = 250, WAIT_MOST_MS = 20 * 1000, SLICE_MS = 100 };
 
 const char *aws_text(const json_t *object, const char *name)
 {
@@ -25,17 +26,17 @@ static const char *variable(void *env, const char *name)
 }
 
 /* "edgectl-NAME"; a name that would be too long ends with a digest of the whole. */
-static char *role_name(const char *function)
+static char *own_name(const char *function)
 {
     char *name = xasprintf("edgectl-%s", function);
-    if (strlen(name) > ROLE_NAME_MAX) {
+    if (strlen(name) > OWN_NAME_MAX) {
         uint8_t digest[HASH_SIZE];
         char hex[HASH_HEX_SIZE];
         hash_bytes(name, strlen(name), digest);
         hash_hex(digest, hex);
-        memcpy(name + ROLE_NAME_MAX - 9, "-", 1);
-        memcpy(name + ROLE_NAME_MAX - 8, hex, 8);
-        name[ROLE_NAME_MAX] = '\0';
+        memcpy(name + OWN_NAME_MAX - 9, "-", 1);
+        memcpy(name + OWN_NAME_MAX - 8, hex, 8);
+        name[OWN_NAME_MAX] = '\0';
     }
     return name;
 }
@@ -51,7 +52,7 @@ static void on_close(struct target *target)
     aws_config_free(t->config);
     free(t->account);
     free(t->arn_of_caller);
-    free(t->role);
+    free(t->own);
     target_fini(target);
     free(t);
 }
@@ -71,7 +72,15 @@ static int on_open(const struct target_options *o, struct target **ret, struct e
     t->env = (struct aws_env){variable, (void *)manifest};
     t->app = manifest->name;
     t->function = m && m->function ? m->function : manifest->name;
-    t->role = role_name(t->function);
+    t->own = own_name(t->function);
+    t->router = m && m->router;
+    if (t->router) {
+        /* A step is one write, which is everywhere within seconds. */
+        t->base.caps.split = SPLIT_ROUTER;
+        t->base.caps.min_bp = 1;
+        t->base.caps.max_bp = SPLIT_WHOLE - 1;
+        t->base.caps.propagation_ms = ROUTER_SPREAD_MS;
+    }
     int r = aws_config_load(&t->env, &t->config, err);
     if (r == 0)
         r = aws_creds_open(&(struct aws_creds_options){.config = t->config, .trace = o->trace,

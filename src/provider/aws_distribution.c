@@ -21,7 +21,8 @@ static const char *const config_order[] = {
 static const char *const behaviour_order[] = {
     "PathPattern", "TargetOriginId", "TrustedSigners", "TrustedKeyGroups", "ViewerProtocolPolicy",
     "AllowedMethods", "SmoothStreaming", "Compress", "LambdaFunctionAssociations",
-    "FunctionAssociations", NULL};
+    "FunctionAssociations", "FieldLevelEncryptionId", "RealtimeLogConfigArn", "CachePolicyId",
+    "OriginRequestPolicyId", "ResponseHeadersPolicyId", "GrpcConfig", "ForwardedValues", NULL};
 
 /* The child of that name, made behind those that come before it when it is missing. */
 static struct xml *place(struct xml *parent, const char *name, const char *const *order)
@@ -149,25 +150,36 @@ bool aws_distribution_set_function(struct xml *config, const char *event, const 
     return changed;
 }
 
-int aws_distribution_spread(const struct xml *config, const char *event)
+bool aws_distribution_guests(const struct xml *config, aws_behaviour_fn *fn, void *env)
 {
-    const char *main = aws_distribution_function(config, event);
+    const char *main = aws_distribution_function(config, AWS_GUEST_EVENT);
     const struct xml *others = xml_find(xml_find(config, "CacheBehaviors"), "Items");
     struct xml *other = NULL;
-    int count = 0;
+    bool any = fn(xml_find(config, "DefaultCacheBehavior"), env);
     while (main && others && (other = xml_each(others, "CacheBehavior", other)))
-        count += same_function(main, get(other, &lambda, event));
-    return count;
+        if (same_function(main, get(other, &lambda, AWS_GUEST_EVENT)))
+            any |= fn(other, env);
+    return any;
 }
 
-const char *aws_distribution_edge_function(const struct xml *config, const char *event)
+const char *aws_behaviour_edge_function(const struct xml *behaviour, const char *event)
 {
-    return get(xml_find(config, "DefaultCacheBehavior"), &edge, event);
+    return get(behaviour, &edge, event);
 }
 
-bool aws_distribution_set_edge_function(struct xml *config, const char *event, const char *arn)
+bool aws_behaviour_set_edge_function(struct xml *behaviour, const char *event, const char *arn)
 {
-    return set(place(config, "DefaultCacheBehavior", config_order), &edge, event, arn);
+    return set(behaviour, &edge, event, arn);
+}
+
+const char *aws_behaviour_function(const struct xml *behaviour, const char *event)
+{
+    return get(behaviour, &lambda, event);
+}
+
+void aws_distribution_set_member(struct xml *behaviour, const char *name, const char *text)
+{
+    xml_set_text(place(behaviour, name, behaviour_order), text);
 }
 
 /* --- the rest --- */

@@ -32,11 +32,17 @@ const char *aws_distribution_function(const struct xml *config, const char *even
 /* Put `arn` there, and into every other behaviour that has a version of the same function at that
  * event. NULL takes it away, there and where the same function is. True if something changed. */
 bool aws_distribution_set_function(struct xml *config, const char *event, const char *arn);
-/* Number of other behaviours that have the same function as the default one at that event. */
-int aws_distribution_spread(const struct xml *config, const char *event);
-/* The same for a CloudFront Function, in the default behaviour alone. */
-const char *aws_distribution_edge_function(const struct xml *config, const char *event);
-bool aws_distribution_set_edge_function(struct xml *config, const char *event, const char *arn);
+/* Each behaviour with the guest: the default one, and those that have the same function there. True
+ * if `fn` was so for one of them. */
+typedef bool aws_behaviour_fn(struct xml *behaviour, void *env);
+bool aws_distribution_guests(const struct xml *config, aws_behaviour_fn *fn, void *env);
+/* Of one behaviour: the Lambda function at an event, and the CloudFront Function. */
+const char *aws_behaviour_function(const struct xml *behaviour, const char *event);
+const char *aws_behaviour_edge_function(const struct xml *behaviour, const char *event);
+/* NULL takes it away. True if something changed. */
+bool aws_behaviour_set_edge_function(struct xml *behaviour, const char *event, const char *arn);
+/* An element with text, in its place. */
+void aws_distribution_set_member(struct xml *behaviour, const char *name, const char *text);
 
 bool aws_distribution_has_alias(const struct xml *config, const char *host);
 /* False if it was there. */

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "provider/aws_distribution.h"
-#include "provider/aws_target.h"
+#include "provider/aws_traffic.h"
 #include "provider/journal.h"
 
 static void note(const struct aws_target *t, const char *what)
@@ -29,53 +29,92 @@ static int delete_version(struct target *target, struct step *step, struct err *
     return r < 0 ? r : 0;
 }
 
+static void plan_version(struct aws_target *t, const char *version, const char *what,
+                         struct steps *to)
+{
+    struct step *step = steps_add(to, STEP_DELETE, xasprintf("version %s", version),
+                                  xasprintf("delete version %s of %s%s", version, t->function,
+                                            what), delete_version);
+    step->data = xstrdup(version);
+    step->free_data = free;
+}
+
+/* Pairs are made for a rollout, and again when they are wanted again. */
+static int gc_pairs(struct aws_target *t, const struct aws_traffic *s, struct steps *to,
+                    struct err *err)
+{
+    cleanup(json_decref_p) json_t *all = NULL;
+    int r = aws_lambda_versions(t, &all, err);
+    size_t i;
+    const json_t *one;
+    if (r < 0)
+        return r;
+    json_array_foreach(all, i, one) {
+        char holds[2][PROVIDER_ID_MAX];
+        const char *version = aws_text(one, "Version");
+        if (aws_pair_read(aws_text(one, "Description"), holds) &&
+            !(s->at && strcmp(s->at, version) == 0))
+            plan_version(t, version, ", made for a rollout", to);
+    }
+    return 0;
+}
+
 int aws_gc(struct target *target, const struct gc_options *o, struct steps *ret, struct err *err)
 {
     struct aws_target *t = aws_of(target);
-    struct version_list versions = {0};
-    struct split split = {0};
-    int r = aws_get_split(target, &split, err);
+    cleanup(aws_traffic_clear) struct aws_traffic s = {0};
+    cleanup(version_list_clear) struct version_list versions = {0};
+    int r = aws_traffic_read(t, &s, err);
     if (r == 0)
         r = aws_versions(target, &versions, err);
     int64_t before_ms = o->older_than_ms ? clock_wall_ns() / 1000000 - o->older_than_ms : INT64_MAX;
     int kept = 0;
     for (size_t i = 0; r == 0 && i < versions.count; i++) {
         const struct version *v = &versions.list[i];
-        bool used = false;
-        for (int arm = 0; arm < split.count; arm++)
-            used |= strcmp(split.arms[arm].version, v->id) == 0;
-        if (used || kept++ < o->keep || v->created_ms >= before_ms)
-            continue;
-        struct step *step = steps_add(ret, STEP_DELETE, xasprintf("version %s", v->id),
-                                      xasprintf("delete version %s of %s", v->id, t->function),
-                                      delete_version);
-        step->data = xstrdup(v->id);
-        step->free_data = free;
+        bool used = (s.stable && strcmp(s.stable, v->id) == 0) ||
+                    (s.bp >= 0 && strcmp(s.canary, v->id) == 0);
+        if (!used && kept++ >= o->keep && v->created_ms < before_ms)
+            plan_version(t, v->id, "", ret);
     }
-    version_list_clear(&versions);
-    split_clear(&split);
-    return r;
+    return r < 0 ? r : gc_pairs(t, &s, ret, err);
 }
 
 /* --- everything --- */
 
+struct release {
+    const char *function, *router;
+    struct aws_policies policies;
+};
+
 static int release_edit(struct xml *config, void *env, struct err *err)
 {
     (void)err;
+    const struct release *l = env;
     const char *now = aws_distribution_function(config, AWS_GUEST_EVENT);
-    return now && aws_version_of(now, env)
-               ? aws_distribution_set_function(config, AWS_GUEST_EVENT, NULL)
-               : 0;
+    bool changed = aws_router_detach(config, l->router);
+    changed |= aws_policies_apply(config, &l->policies);
+    return (now && aws_version_of(now, l->function) &&
+            aws_distribution_set_function(config, AWS_GUEST_EVENT, NULL)) || changed;
 }
 
 /* An adopted distribution stays, without our function. */
 static int release_distribution(struct target *target, struct step *step, struct err *err)
 {
-    cleanup(free_p) char *arn = NULL;
-    int r = aws_function_arn(aws_of(target), &arn, err);
+    struct aws_target *t = aws_of(target);
+    cleanup(free_p) char *function = NULL;
+    cleanup(free_p) char *router = NULL;
+    struct release l = {0};
+    int r = aws_function_arn(t, &function, err);
     if (r == 0)
-        r = aws_distribution_edit(aws_of(target), step->data, release_edit, arn, err);
-    return r < 0 ? r : aws_distribution_settle(aws_of(target), step->data, err);
+        r = aws_router_arn(t, &router, err);
+    if (r == 0)
+        r = aws_policies_back(t, &l.policies, err);
+    l.function = function;
+    l.router = router;
+    if (r == 0)
+        r = aws_distribution_edit(t, step->data, release_edit, &l, err);
+    aws_policies_clear(&l.policies);
+    return r < 0 ? r : aws_distribution_settle(t, step->data, err);
 }
 
 static int delete_distribution(struct target *target, struct step *step, struct err *err)
@@ -199,8 +238,12 @@ int aws_destroy(struct target *target, struct steps *ret, struct err *err)
     struct aws_target *t = aws_of(target);
     const struct manifest_target *m = t->base.o.manifest->target;
     int r = destroy_distribution(t, ret, err);
-    if (r >= 0)
-        r = destroy_function(t, ret, err);
+    int routed = r < 0 ? r : aws_router_exists(t, err);
+    if (routed > 0)
+        steps_add(ret, STEP_DELETE, xstrdup("router"),
+                  xasprintf("delete the router %s, its KeyValueStore and policies", t->own),
+                  aws_router_delete);
+    r = routed < 0 ? routed : destroy_function(t, ret, err);
     if (r >= 0)
         r = destroy_stores(t, ret, err);
     if (r >= 0)
@@ -210,7 +253,7 @@ int aws_destroy(struct target *target, struct steps *ret, struct err *err)
     bool exists;
     r = aws_role_ready(t, &exists, err);
     if (r >= 0 && exists)
-        steps_add(ret, STEP_DELETE, xasprintf("role %s", t->role),
-                  xasprintf("delete the role %s", t->role), aws_role_delete);
+        steps_add(ret, STEP_DELETE, xasprintf("role %s", t->own),
+                  xasprintf("delete the role %s", t->own), aws_role_delete);
     return r < 0 ? r : 0;
 }

@@ -170,7 +170,7 @@ int aws_kvs_get(struct aws_target *t, const char *arn, const char *key, struct b
     return r;
 }
 
-static int read_etag(struct aws_target *t, const char *arn, struct buf *etag, struct err *err)
+int aws_kvs_etag(struct aws_target *t, const char *arn, struct buf *etag, struct err *err)
 {
     struct aws_service *s;
     int r = aws_service(t, AWS_KVS, &s, err);
@@ -208,20 +208,27 @@ static int write_all(struct aws_target *t, const char *arn, batch_fn *batch, con
 {
     cleanup(buf_clear) struct buf etag = BUF_INIT(ETAG_MAX);
     cleanup(free_p) char *path = api_path("/key-value-stores/%s/keys", arn);
-    int r = count ? read_etag(t, arn, &etag, err) : 0;
+    int r = count ? aws_kvs_etag(t, arn, &etag, err) : 0;
     int tries = 0;
     for (size_t i = 0; r == 0 && i < count;) {
         size_t n = count - i < BATCH ? count - i : BATCH;
         r = write_once(t, "POST", path, batch(items, i, n), &etag, err);
         if (r == -ERR_DRIFT && ++tries < TRIES) {
             /* Others write other keys: ours go on top of theirs. */
-            r = read_etag(t, arn, &etag, err);
+            r = aws_kvs_etag(t, arn, &etag, err);
             continue;
         }
         i += n;
         tries = 0;
     }
     return r;
+}
+
+int aws_kvs_put_on(struct aws_target *t, const char *arn, const char *key, const char *value,
+                   struct buf *etag, struct err *err)
+{
+    cleanup(free_p) char *path = api_path("/key-value-stores/%s/keys/%s", arn, key);
+    return write_once(t, "PUT", path, json_pack("{s:s}", "Value", value), etag, err);
 }
 
 static int check_entry(const struct entry *e, struct err *err)

@@ -46,11 +46,14 @@ int aws_lambda_read(struct aws_target *t, const char *version, json_t **ret, str
     return aws_find_json(s, path, "ResourceNotFoundException", ret, err);
 }
 
-/* Until it can be changed, or published: after each of our own changes and before the first. */
-static int settle(struct aws_target *t, json_t **ret, struct err *err)
+/* Until it can be changed, or published: after each of our own changes and before the first. A
+ * version: until it can be called. */
+static int settle(struct aws_target *t, const char *version, json_t **ret, struct err *err)
 {
     struct aws_wait w = {0};
-    cleanup(free_p) char *path = api_path(FUNCTIONS "/%s/configuration", t->function);
+    cleanup(free_p) char *path = version
+        ? api_path(FUNCTIONS "/%s/configuration?Qualifier=%s", t->function, version)
+        : api_path(FUNCTIONS "/%s/configuration", t->function);
     for (;;) {
         cleanup(json_decref_p) json_t *now = NULL;
         int r = call(t, &(struct api_request){.method = "GET", .path = path}, &now, err);
@@ -131,10 +134,15 @@ const char *aws_lambda_find(const json_t *versions, const char *release, const c
     return same_code;
 }
 
-char *aws_lambda_digest(const struct bundle *b)
+struct aws_code aws_lambda_code(const struct bundle *b)
+{
+    return (struct aws_code){b->package.data, b->package.len, b->spool};
+}
+
+char *aws_lambda_digest(const struct aws_code *code)
 {
     uint8_t digest[HASH_SIZE];
-    hash_spooled(b->spool, b->package.data, b->package.len, digest);
+    hash_spooled(code->spool, code->data, code->len, digest);
     return base64_encode(digest, sizeof digest);
 }
 
@@ -155,7 +163,7 @@ static char *description(const struct shipment *s)
 
 /* `fields` as JSON with the artifact in base64 as `ZipFile`, within "Code" when that is asked for.
  * Takes `fields`. */
-static struct api_body *code_body(json_t *fields, bool nested, const struct bundle *b)
+static struct api_body *code_body(json_t *fields, bool nested, const struct aws_code *code)
 {
     struct api_body *body = api_body_new("application/json");
     cleanup(free_p) char *head = json_dumps(fields, JSON_COMPACT);
@@ -166,8 +174,8 @@ static struct api_body *code_body(json_t *fields, bool nested, const struct bund
     const char *close = nested ? "\"}}" : "\"}";
     api_body_add(body, head, strlen(head));
     api_body_add(body, open, strlen(open));
-    api_body_add_base64(body, b->package.data, b->package.len);
-    api_body_spool(body, b->spool);
+    api_body_add_base64(body, code->data, code->len);
+    api_body_spool(body, code->spool);
     api_body_add(body, close, strlen(close));
     return body;
 }
@@ -185,7 +193,8 @@ static int create_once(struct aws_target *t, const char *role, struct api_respon
         MEMORY_MB, "Publish", 0, "Architectures", "x86_64", "Tags", AWS_TAG, t->app);
     struct api_request request = {.method = "POST", .path = FUNCTIONS, .repeatable = true,
                                   .progress = upload_progress, .progress_env = &t->base};
-    request.body = code_body(fields, true, t->base.shipment->bundle);
+    const struct aws_code code = aws_lambda_code(t->base.shipment->bundle);
+    request.body = code_body(fields, true, &code);
     return api_do(aws_service_api(s), &request, answer, err);
 }
 
@@ -203,7 +212,7 @@ int aws_lambda_make(struct target *target, struct step *step, struct err *err)
             return r;
         /* Its name is taken: by the first try, whose answer was lost, as it was free before. */
         if (answer.status == 201 || aws_error_is(&answer, "ResourceConflictException"))
-            return settle(t, NULL, err);
+            return settle(t, NULL, NULL, err);
         /* A role that was made a moment ago is not known everywhere yet. */
         if (answer.status != 400 || !strstr(answer.body, "cannot be assumed"))
             return aws_fail(t->services[AWS_LAMBDA], "POST", FUNCTIONS, &answer, err);
@@ -248,10 +257,11 @@ static int configure(struct aws_target *t, const json_t *now, struct err *err)
     cleanup(json_decref_p) json_t *answer = NULL;
     int r = call(t, &(struct api_request){.method = "PUT", .path = path,
                                           .body = api_body_json(change)}, &answer, err);
-    return r < 0 ? r : settle(t, NULL, err);
+    return r < 0 ? r : settle(t, NULL, NULL, err);
 }
 
-static int upload(struct aws_target *t, const json_t *now, const char *digest, struct err *err)
+static int upload(struct aws_target *t, const json_t *now, const struct aws_code *code,
+                  const char *digest, struct err *err)
 {
     if (strcmp(aws_text(now, "CodeSha256"), digest) == 0)
         return 0;
@@ -261,35 +271,32 @@ static int upload(struct aws_target *t, const json_t *now, const char *digest, s
     /* RevisionId: an upload of somebody else in between is refused, not overwritten. */
     json_t *fields = json_pack("{s:s*}", "RevisionId",
                                json_string_value(json_object_get(now, "RevisionId")));
-    request.body = code_body(fields, false, t->base.shipment->bundle);
+    request.body = code_body(fields, false, code);
     cleanup(json_decref_p) json_t *answer = NULL;
     int r = call(t, &request, &answer, err);
     if (r != -ERR_DRIFT)
-        return r < 0 ? r : settle(t, NULL, err);
+        return r < 0 ? r : settle(t, NULL, NULL, err);
     /* When an answer was lost, the second try meets what the first one has done. */
     cleanup(json_decref_p) json_t *then = NULL;
     struct err failure;
-    if (settle(t, &then, &failure) < 0)
+    if (settle(t, NULL, &then, &failure) < 0)
         return r;
     return strcmp(aws_text(then, "CodeSha256"), digest) == 0 ? 0 : r;
 }
 
-int aws_lambda_publish(struct target *target, struct step *step, struct err *err)
+int aws_lambda_publish_as(struct aws_target *t, const struct aws_code *code, const char *text,
+                          char ret[PROVIDER_ID_MAX], struct err *err)
 {
-    (void)step;
-    struct aws_target *t = aws_of(target);
-    struct shipment *s = target->shipment;
-    cleanup(free_p) char *digest = aws_lambda_digest(s->bundle);
+    cleanup(free_p) char *digest = aws_lambda_digest(code);
     cleanup(json_decref_p) json_t *now = NULL;
-    int r = settle(t, &now, err);
+    int r = settle(t, NULL, &now, err);
     if (r == 0)
-        r = upload(t, now, digest, err);
+        r = upload(t, now, code, digest, err);
     if (r == 0)
         r = configure(t, now, err);
     if (r < 0)
         return r;
     cleanup(free_p) char *path = api_path(FUNCTIONS "/%s/versions", t->function);
-    cleanup(free_p) char *text = description(s);
     cleanup(json_decref_p) json_t *version = NULL;
     /* With the digest it publishes what was uploaded here, or nothing. */
     r = call(t, &(struct api_request){
@@ -300,11 +307,21 @@ int aws_lambda_publish(struct target *target, struct step *step, struct err *err
     if (r < 0)
         return r;
     const char *number = aws_text(version, "Version");
-    if (!*number || strlen(number) >= sizeof s->version)
+    if (!*number || strlen(number) >= PROVIDER_ID_MAX)
         return err_set(err, ERR_NETWORK, "AWS Lambda published %s without saying which version",
                        t->function);
-    snprintf(s->version, sizeof s->version, "%s", number);
-    return 0;
+    snprintf(ret, PROVIDER_ID_MAX, "%s", number);
+    /* CloudFront takes none that is not ready. */
+    return settle(t, ret, NULL, err);
+}
+
+int aws_lambda_publish(struct target *target, struct step *step, struct err *err)
+{
+    (void)step;
+    struct shipment *s = target->shipment;
+    const struct aws_code code = aws_lambda_code(s->bundle);
+    cleanup(free_p) char *text = description(s);
+    return aws_lambda_publish_as(aws_of(target), &code, text, s->version, err);
 }
 
 int aws_lambda_delete(struct aws_target *t, const char *version, struct err *err)

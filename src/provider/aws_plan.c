@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "bundle/bundle.h"
 #include "provider/aws_distribution.h"
-#include "provider/aws_target.h"
+#include "provider/aws_router.h"
 #include "provider/aws_time.h"
 
 /* An adopted function keeps the role that it has. */
@@ -15,7 +15,7 @@ static int plan_role(struct aws_target *t, const json_t *function, const struct 
 {
     const char *has = aws_text(json_object_get(function, "Configuration"), "Role");
     const char *name = strrchr(has, '/');
-    if (name && strcmp(name + 1, t->role) != 0) {
+    if (name && strcmp(name + 1, t->own) != 0) {
         cleanup(free_p) char *text = xasprintf(
             "the function's role %s must trust edgelambda.amazonaws.com%s", has,
             s->secret_count ? ", and be allowed ssm:GetParameter for this app's secrets" : "");
@@ -26,9 +26,9 @@ static int plan_role(struct aws_target *t, const json_t *function, const struct 
     bool exists;
     int r = aws_role_ready(t, &exists, err);
     if (r == 0)
-        steps_add(to, exists ? STEP_CHANGE : STEP_MAKE, xasprintf("role %s", t->role),
+        steps_add(to, exists ? STEP_CHANGE : STEP_MAKE, xasprintf("role %s", t->own),
                   xasprintf("%s the execution role %s: logs, and this app's parameters and stores",
-                            exists ? "change the rights of" : "make", t->role), aws_role_make);
+                            exists ? "change the rights of" : "make", t->own), aws_role_make);
     return r < 0 ? r : 0;
 }
 
@@ -146,7 +146,8 @@ static int plan_distribution(struct aws_target *t, struct shipment *s, struct st
         steps_add(to, STEP_MAKE, xstrdup("distribution"),
                   xasprintf("make a CloudFront distribution for %s", t->app),
                   aws_distribution_make);
-        return plan_domains(t, NULL, to, err);
+        r = plan_domains(t, NULL, to, err);
+        return r == 0 && t->router ? aws_router_plan(t, NULL, to, err) : r;
     }
     cleanup(free_p) char *arn = NULL;
     r = aws_function_arn(t, &arn, err);
@@ -167,7 +168,8 @@ static int plan_distribution(struct aws_target *t, struct shipment *s, struct st
     }
     free(s->url);
     s->url = url_of(t, &d);
-    return plan_domains(t, &d, to, err);
+    r = plan_domains(t, &d, to, err);
+    return r == 0 && t->router ? aws_router_plan(t, &d, to, err) : r;
 }
 
 int aws_plan(struct target *target, struct shipment *s, struct steps *ret, struct err *err)
@@ -178,7 +180,8 @@ int aws_plan(struct target *target, struct shipment *s, struct steps *ret, struc
         err_hint(err, "deploy with --no-traffic: the version is tested by calling it");
         return r;
     }
-    cleanup(free_p) char *digest = aws_lambda_digest(s->bundle);
+    const struct aws_code code = aws_lambda_code(s->bundle);
+    cleanup(free_p) char *digest = aws_lambda_digest(&code);
     int r = plan_function(t, s, digest, ret, err);
     if (r == 0)
         r = aws_secrets_plan(t, s, ret, err);
@@ -227,6 +230,9 @@ int aws_versions(struct target *target, struct version_list *ret, struct err *er
         return r;
     for (size_t i = json_array_size(list); i-- > 0;) {
         const json_t *from = json_array_get(list, i);
+        char holds[2][PROVIDER_ID_MAX];
+        if (aws_pair_read(aws_text(from, "Description"), holds))
+            continue;
         struct version *v = version_list_add(ret);
         int64_t created_s = 0;
         snprintf(v->id, sizeof v->id, "%s", aws_text(from, "Version"));

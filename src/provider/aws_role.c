@@ -87,7 +87,7 @@ static int change(struct aws_target *t, struct api_body *form, struct err *err)
 
 static int read_role(struct aws_target *t, struct xml **ret, struct err *err)
 {
-    return ask(t, api_body_form("Action", "GetRole", "RoleName", t->role, NULL), "NoSuchEntity",
+    return ask(t, api_body_form("Action", "GetRole", "RoleName", t->own, NULL), "NoSuchEntity",
                ret, err);
 }
 
@@ -104,7 +104,7 @@ int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
         return r;
     const char *arn = xml_get(x, "GetRoleResult/Role/Arn");
     if (!arn)
-        return err_set(err, ERR_FAILURE, "the role %s is not there (yet)", t->role);
+        return err_set(err, ERR_FAILURE, "the role %s is not there (yet)", t->own);
     *ret = xstrdup(arn);
     return 0;
 }
@@ -113,7 +113,7 @@ int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
 static int has_policy(struct aws_target *t, const char *wanted, struct err *err)
 {
     cleanup(xml_free_p) struct xml *x = NULL;
-    int r = ask(t, api_body_form("Action", "GetRolePolicy", "RoleName", t->role, "PolicyName",
+    int r = ask(t, api_body_form("Action", "GetRolePolicy", "RoleName", t->own, "PolicyName",
                                  POLICY, NULL), "NoSuchEntity", &x, err);
     if (r <= 0 || !wanted)
         return r;
@@ -148,7 +148,7 @@ int aws_role_make(struct target *target, struct step *step, struct err *err)
     cleanup(xml_free_p) struct xml *x = NULL;
     int r = read_role(t, &x, err);
     if (r == 0)
-        r = ask(t, api_body_form("Action", "CreateRole", "RoleName", t->role,
+        r = ask(t, api_body_form("Action", "CreateRole", "RoleName", t->own,
                                  "AssumeRolePolicyDocument", trust, "Description",
                                  "Runs an edge app that edgectl ships", "Tags.member.1.Key",
                                  AWS_TAG, "Tags.member.1.Value", t->app, NULL),
@@ -158,7 +158,7 @@ int aws_role_make(struct target *target, struct step *step, struct err *err)
         r = rights(t, &document, err);
     if (r < 0)
         return r;
-    return change(t, api_body_form("Action", "PutRolePolicy", "RoleName", t->role, "PolicyName",
+    return change(t, api_body_form("Action", "PutRolePolicy", "RoleName", t->own, "PolicyName",
                                    POLICY, "PolicyDocument", document, NULL), err);
 }
 
@@ -168,11 +168,11 @@ int aws_role_delete(struct target *target, struct step *step, struct err *err)
     struct aws_target *t = aws_of(target);
     int r = has_policy(t, NULL, err);
     if (r > 0)
-        r = change(t, api_body_form("Action", "DeleteRolePolicy", "RoleName", t->role,
+        r = change(t, api_body_form("Action", "DeleteRolePolicy", "RoleName", t->own,
                                     "PolicyName", POLICY, NULL), err);
     cleanup(xml_free_p) struct xml *x = NULL;
     if (r >= 0)
         r = read_role(t, &x, err);
-    return r <= 0 ? r : change(t, api_body_form("Action", "DeleteRole", "RoleName", t->role, NULL),
+    return r <= 0 ? r : change(t, api_body_form("Action", "DeleteRole", "RoleName", t->own, NULL),
                                err);
 }

@@ -27,7 +27,8 @@ struct aws_target {
     char *account, *arn_of_caller;  /* once they were asked for */
     const char *app;                /* name in the manifest */
     const char *function;           /* name of the function */
-    char *role;                     /* name of the role that edgectl makes */
+    char *own;                      /* "edgectl-FUNCTION": the name of what edgectl makes for it */
+    bool router;                    /* two versions share traffic by our router */
     struct kv_rest *kv;             /* the REST store that was asked last, and its name */
     char *kv_store;
 };
@@ -80,8 +81,21 @@ must_use int aws_lambda_publish(struct target *t, struct step *s, struct err *er
 must_use int aws_lambda_delete(struct aws_target *t, const char *version, struct err *err);
 must_use int aws_lambda_probe(struct target *t, const struct probe *p, struct probe_result *ret,
                               struct err *err);
-/* Base64 of the SHA-256 of the artifact, as Lambda has it; the caller frees. */
-char *aws_lambda_digest(const struct bundle *b);
+
+/* A zip. */
+struct aws_code {
+    const uint8_t *data;
+    size_t len;
+    const struct spool *spool;      /* where it stands; NULL = in memory */
+};
+/* The bundle's; it stays there. */
+struct aws_code aws_lambda_code(const struct bundle *b);
+/* Base64 of its SHA-256, as Lambda has it; the caller frees. */
+char *aws_lambda_digest(const struct aws_code *code);
+/* Uploads it unless it is there, and publishes it, with that description of at most 256 bytes, as a
+ * version that can be called once this returns. The same code is the same version. */
+must_use int aws_lambda_publish_as(struct aws_target *t, const struct aws_code *code,
+                                   const char *text, char ret[PROVIDER_ID_MAX], struct err *err);
 
 /* --- aws_role.c --- */
 
@@ -153,6 +167,10 @@ must_use int aws_kvs_get(struct aws_target *t, const char *arn, const char *key,
 /* Everything is checked before anything is written. -ERR_LIMIT for what is too large. */
 must_use int aws_kvs_put(struct aws_target *t, const char *arn, const struct entry *entries,
                          size_t count, struct err *err);
+/* The version of the store; and a write of one key on top of exactly that one, else -ERR_DRIFT. */
+must_use int aws_kvs_etag(struct aws_target *t, const char *arn, struct buf *etag, struct err *err);
+must_use int aws_kvs_put_on(struct aws_target *t, const char *arn, const char *key,
+                            const char *value, struct buf *etag, struct err *err);
 must_use int aws_kvs_remove(struct aws_target *t, const char *arn, const char *const *keys,
                             size_t count, struct err *err);
 

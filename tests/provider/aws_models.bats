@@ -103,6 +103,23 @@ to() {
         DeleteParameters DeleteRolePolicy DeleteRole
 }
 
+@test "the router" {
+    fake call '{"name": "distribution", "policies": {"CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        "OriginRequestPolicyId": "59781a5b-3903-41f3-afcb-af62929ccde1"}}' >d.json
+    id=$(python3 -c 'import json; print(json.load(open("d.json"))["id"])')
+    sed -i "s/provider: aws/provider: aws, router: true, distribution: $id/" edge.yaml
+    to deploy
+    fake call '{"name": "cf_function", "function": "edgectl-shop", "code": "x"}'
+    REL=2 ship_ok prod deploy app "release 2" secrets/token=other
+    ship_ok prod split 1 2=5000
+    ship_ok prod split 2
+    ship_ok prod gc 0
+    ship_ok prod destroy
+    of_the_models CreateFunction DescribeFunction GetFunction UpdateFunction PublishFunction DeleteFunction \
+        CreateKeyValueStore PutKey GetKey GetCachePolicy CreateCachePolicy ListCachePolicies DeleteCachePolicy \
+        GetOriginRequestPolicy CreateOriginRequestPolicy ListOriginRequestPolicies DeleteOriginRequestPolicy
+}
+
 @test "a request that the models do not know is found" {
     to deploy
     fake requests | sed 's/"Runtime":/"RunTime":/; s/<Comment>/<Remark\/><Comment>/; s/"MaxItems","100"/"MaxItem","100"/' \

@@ -22,6 +22,10 @@ NS = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 L, C = "/2015-03-31/functions", "/2020-05-31"
 SERVICES = {"AmazonSSM": "ssm", "GraniteServiceVersion20100801": "monitoring",
             "Logs_20140328": "logs"}
+# Names in the API: of a policy, of its list, of the errors.
+POLICIES = {"cache": ("CachePolicy", "CachePolicyList", "NoSuchCachePolicy"),
+            "origin-request": ("OriginRequestPolicy", "OriginRequestPolicyList",
+                               "NoSuchOriginRequestPolicy")}
 SLOW = 2    # reads until something is ready
 # The order in which CloudFront's schema has a distribution's elements.
 CONFIG = ["CallerReference", "Aliases", "DefaultRootObject", "Origins", "OriginGroups",
@@ -45,6 +49,40 @@ def element(name, *children, **texts):
     for key, value in texts.items():
         ET.SubElement(e, key).text = str(value)
     return e
+
+
+def header_list(names):
+    return element("Headers", element("Items", *[element_text("Name", n) for n in names]), Quantity=len(names))
+
+
+def element_text(name, text):
+    e = ET.Element(name)
+    e.text = text
+    return e
+
+
+def cache_policy(name, most):
+    config = element("CachePolicyConfig", Comment="", Name=name, DefaultTTL=min(most, 86400), MaxTTL=most,
+                     MinTTL=0)
+    config.append(element(
+        "ParametersInCacheKeyAndForwardedToOrigin",
+        *[element_text("EnableAcceptEncodingGzip", "true"), element_text("EnableAcceptEncodingBrotli", "true"),
+          element("HeadersConfig", HeaderBehavior="none"), element("CookiesConfig", CookieBehavior="none"),
+          element("QueryStringsConfig", QueryStringBehavior="none")]))
+    return config
+
+
+def request_policy(name, how, names=()):
+    config = element("OriginRequestPolicyConfig", Comment="", Name=name)
+    headers = element("HeadersConfig", HeaderBehavior=how)
+    if names:
+        headers.append(header_list(names))
+        # Quantity stands before Items.
+        headers[-1][:] = headers[-1][::-1]
+    config.append(headers)
+    config.append(element("CookiesConfig", CookieBehavior="all"))
+    config.append(element("QueryStringsConfig", QueryStringBehavior="all"))
+    return config
 
 
 def write(root):
@@ -133,6 +171,14 @@ class Aws(Fake):
         self.tags, self.roles, self.functions, self.parameters = {}, {}, {}, {}
         self.distributions, self.policies, self.invalidations = {}, {}, []
         self.cf_functions, self.stores = {}, {}
+        # AWS's own, which no account can change: id -> (config, ETag or None).
+        self.cf_policies = {"cache": {"4135ea2d-6df8-44a3-9df3-4b5a84be39ad": (cache_policy("off", 0), None),
+                                      "658327ea-f89d-4fab-a63d-7e88639e58f6":
+                                      (cache_policy("Managed-CachingOptimized", 31536000), None)},
+                            "origin-request": {"216adef6-5c7f-47e4-b989-5492eafa07d3":
+                                               (request_policy("Managed-AllViewer", "allViewer"), None),
+                                               "59781a5b-3903-41f3-afcb-af62929ccde1":
+                                               (request_policy("Managed-CORS", "whitelist", ["Origin"]), None)}}
         self.points, self.events, self.counter_ids, self.replicated = {}, [], 0, set()
         self.young_role_tries = 1
         self.future = True      # answers have what no model knows yet
@@ -172,6 +218,8 @@ class Aws(Fake):
         return {"Retry-After": str(seconds)}
 
     def authenticate(self, req):
+        if req.path.startswith("/code/"):
+            return None
         if self.service_of(req) == "sts" and \
                 req.form().get("Action") == "AssumeRoleWithWebIdentity":
             if "authorization" in req.headers:
@@ -202,6 +250,9 @@ class Aws(Fake):
             "policies": {i: write(p["config"]).decode() for i, p in self.policies.items()},
             "invalidations": self.invalidations,
             "stores": {s["name"]: s["items"] for s in self.stores.values()},
+            "cf_functions": {n: sorted(f["stages"]) for n, f in self.cf_functions.items()},
+            "cf_policies": {c.findtext("Name"): i for p in self.cf_policies.values()
+                            for i, (c, etag) in p.items() if etag},
         }
 
     # --- dialects with one path ---
@@ -312,7 +363,7 @@ class Aws(Fake):
                                      "Could not unzip uploaded file.")) from e
         if "lambda/index.js" not in names:
             raise Refused(f"no handler in the zip: {names}")
-        return base64.b64encode(hashlib.sha256(data).digest()).decode(), len(data)
+        return base64.b64encode(hashlib.sha256(data).digest()).decode(), len(data), text
 
     def look(self, f):
         """Each look brings what is under way nearer to its end."""
@@ -343,12 +394,12 @@ class Aws(Fake):
                               "The role defined for the function cannot be assumed by Lambda.")
         if name in self.functions:
             return json_error(409, "ResourceConflictException", f"Function already exist: {name}")
-        sha, size = self.unpack(b["Code"]["ZipFile"])
+        sha, size, code = self.unpack(b["Code"]["ZipFile"])
         config = {"FunctionName": name, "FunctionArn": self.function_arn(name), "Version": "$LATEST",
                   "CodeSha256": sha, "CodeSize": size, "Description": "", "LastModified": now(),
                   "State": "Active", "LastUpdateStatus": "Successful", "RevisionId": self.next_id("rev"),
                   **{k: b[k] for k in ("Runtime", "Role", "Handler", "Timeout", "MemorySize")}}
-        self.functions[name] = {"config": config, "versions": [], "tags": b.get("Tags", {}),
+        self.functions[name] = {"config": config, "versions": [], "tags": b.get("Tags", {}), "code": code,
                                 "pending": self.slow,
                                 "busy": {"State": "Pending", "StateReason": "The function is being created."}}
         return Answer(201, json={**config, "State": "Pending"})
@@ -360,11 +411,30 @@ class Aws(Fake):
         config = next((v for v in f["versions"] if v["Version"] == q), None) if q else self.look(f)
         if not config:
             return json_error(404, "ResourceNotFoundException", "Function not found")
-        return Answer(json={"Configuration": config, "Code": {}, "Tags": f["tags"]})
+        location = f"http://127.0.0.1:{self.port}/code/{name}/{q or 'latest'}?X-Amz-Signature=presigned"
+        return Answer(json={"Configuration": config, "Tags": f["tags"],
+                            "Code": {"RepositoryType": "S3", "Location": location}})
+
+    @route("GET", "/code/{name}/{version}", query=["X-Amz-Signature"])
+    def get_code(self, req, name, version):
+        """S3, by an address that was signed beforehand."""
+        if "authorization" in req.headers or req.query.get("X-Amz-Signature") != "presigned":
+            raise Refused("an address with a signature is asked without another")
+        f = self.function(name)
+        code = f["code"] if version == "latest" else f["codes"][version]
+        return Answer(body=base64.b64decode(code), type="application/zip")
 
     @route("GET", L + "/{name}/configuration", query=["Qualifier"])
     def get_configuration(self, req, name):
-        return Answer(json=self.look(self.function(name)))
+        f, q = self.function(name), req.query.get("Qualifier")
+        if not q:
+            return Answer(json=self.look(f))
+        v = next((v for v in f["versions"] if v["Version"] == q), None)
+        if not v:
+            return json_error(404, "ResourceNotFoundException", "Function not found")
+        pending = f["young"].get(q, 0)
+        f["young"][q] = max(0, pending - 1)
+        return Answer(json={**v, "State": "Pending" if pending else "Active"})
 
     def busy(self, f):
         if f["pending"] > 0:
@@ -386,7 +456,7 @@ class Aws(Fake):
         if b.get("RevisionId", f["config"]["RevisionId"]) != f["config"]["RevisionId"]:
             return json_error(412, "PreconditionFailedException", "The RevisionId provided does not "
                               "match the latest RevisionId.")
-        f["config"]["CodeSha256"], f["config"]["CodeSize"] = self.unpack(b["ZipFile"])
+        f["config"]["CodeSha256"], f["config"]["CodeSize"], f["code"] = self.unpack(b["ZipFile"])
         return self.changed(f)
 
     @route("PUT", L + "/{name}/configuration", body="json")
@@ -416,6 +486,8 @@ class Aws(Fake):
             f["versions"].append({**f["config"], "Version": number, "LastModified": now(),
                                   "Description": b.get("Description", ""),
                                   "FunctionArn": f"{self.function_arn(name)}:{number}"})
+            f.setdefault("codes", {})[number] = f["code"]
+            f.setdefault("young", {})[number] = self.slow
         return Answer(201, json=f["versions"][-1])
 
     @route("GET", L + "/{name}/versions", query=["MaxItems", "Marker"])
@@ -563,7 +635,23 @@ class Aws(Fake):
                                             f"The function cannot be found. Function: {arn}"))
                 if event in seen:
                     raise Instead(xml_error(400, "InvalidLambdaFunctionAssociation", "twice"))
+                if f.get("young", {}).get(version, 0) > 0:
+                    raise Instead(xml_error(400, "InvalidLambdaFunctionAssociation",
+                                            f"The function must be in an Active state. Function: {arn}"))
                 seen.add(event)
+            mixed = any(e.startswith("viewer-") for e in seen)
+            for a in b.iter("FunctionAssociation"):
+                arn, event = a.findtext("FunctionARN"), a.findtext("EventType")
+                name = arn.removeprefix(f"arn:aws:cloudfront::{ACCOUNT}:function/")
+                if "LIVE" not in self.cf_functions.get(name, {"stages": {}})["stages"]:
+                    raise Instead(xml_error(400, "InvalidFunctionAssociation",
+                                            f"The function is not published: {arn}"))
+                if event not in ("viewer-request", "viewer-response") or (event, "edge") in seen or mixed:
+                    raise Instead(xml_error(400, "InvalidFunctionAssociation", f"not at {event}"))
+                seen.add((event, "edge"))
+            for tag, kind in (("CachePolicyId", "cache"), ("OriginRequestPolicyId", "origin-request")):
+                if b.find(tag) is not None and b.findtext(tag) not in self.cf_policies[kind]:
+                    raise Instead(xml_error(404, POLICIES[kind][2], f"no such policy: {b.findtext(tag)}"))
         aliases = [e.text for e in config.iter("CNAME")]
         if aliases and config.find("ViewerCertificate/ACMCertificateArn") is None:
             raise Instead(xml_error(400, "InvalidViewerCertificate", "To add an alternate domain name "
@@ -837,6 +925,175 @@ class Aws(Fake):
         del self.policies[id]
         return Answer(204)
 
+    # --- CloudFront: functions ---
+    def cf_function(self, name, stage="DEVELOPMENT"):
+        f = self.cf_functions.get(name)
+        if not f or stage not in f["stages"]:
+            raise Instead(xml_error(404, "NoSuchFunctionExists", "The specified function does not exist."))
+        return f
+
+    def take_function(self, root, order):
+        ordered(root, order, root.tag)
+        quantities(root)
+        config, code = root.find("FunctionConfig"), base64.b64decode(root.findtext("FunctionCode"), validate=True)
+        ordered(config, ["Comment", "Runtime", "KeyValueStoreAssociations"], "FunctionConfig")
+        if config.findtext("Runtime") != "cloudfront-js-2.0" or not code or config.find("Comment") is None:
+            raise Refused("FunctionConfig")
+        if len(code) > 10240:
+            raise Instead(xml_error(413, "FunctionSizeLimitExceeded", "too large"))
+        for e in config.iter("KeyValueStoreARN"):
+            if e.text not in self.stores or self.stores[e.text]["pending"] > 0:
+                raise Instead(xml_error(400, "InvalidArgument", f"no such KeyValueStore: {e.text}"))
+        return config, code
+
+    def function_summary(self, name, stage):
+        f = self.cf_function(name, stage)
+        root = element("FunctionSummary", Name=name, Status="UNPUBLISHED" if stage != "LIVE" else "DEPLOYED")
+        root.append(copy.deepcopy(f["stages"][stage][0]))
+        root.append(element("FunctionMetadata", FunctionARN=f"arn:aws:cloudfront::{ACCOUNT}:function/{name}",
+                            Stage=stage, CreatedTime="2026-01-01T00:00:00Z",
+                            LastModifiedTime="2026-01-01T00:00:00Z"))
+        return root
+
+    @route("POST", C + "/function", body="raw")
+    def create_cf_function(self, req):
+        root = read(req, "CreateFunctionRequest")
+        name = root.findtext("Name")
+        if not re.fullmatch("[a-zA-Z0-9-_]{1,64}", name):
+            raise Refused(f"function name {name}")
+        if name in self.cf_functions:
+            return xml_error(409, "FunctionAlreadyExists", "A function with the same name already exists.")
+        made = self.take_function(root, ["Name", "FunctionConfig", "FunctionCode", "Tags"])
+        self.cf_functions[name] = {"stages": {"DEVELOPMENT": made}, "etag": self.next_id("FN"),
+                                   "live_etag": None}
+        return xml(self.function_summary(name, "DEVELOPMENT"), 201, self.cf_functions[name]["etag"])
+
+    @route("GET", C + "/function/{name}/describe", query=["Stage"])
+    def describe_function(self, req, name):
+        stage = req.query.get("Stage", "DEVELOPMENT")
+        f = self.cf_function(name, stage)
+        return xml(self.function_summary(name, stage), 200, f["live_etag" if stage == "LIVE" else "etag"])
+
+    @route("GET", C + "/function/{name}", query=["Stage"])
+    def get_cf_function(self, req, name):
+        stage = req.query.get("Stage", "DEVELOPMENT")
+        return Answer(body=self.cf_function(name, stage)["stages"][stage][1], type="application/javascript")
+
+    @route("PUT", C + "/function/{name}", body="raw")
+    def update_cf_function(self, req, name):
+        f = self.cf_function(name)
+        self.match(req, f)
+        f["stages"]["DEVELOPMENT"] = self.take_function(read(req, "UpdateFunctionRequest"),
+                                                        ["FunctionConfig", "FunctionCode"])
+        f["etag"] = self.next_id("FN")
+        answer = xml(self.function_summary(name, "DEVELOPMENT"))
+        answer.headers["ETtag"] = f["etag"]     # as the model has it
+        return answer
+
+    @route("POST", C + "/function/{name}/publish")
+    def publish_cf_function(self, req, name):
+        f = self.cf_function(name)
+        self.match(req, f)
+        f["stages"]["LIVE"], f["live_etag"] = f["stages"]["DEVELOPMENT"], self.next_id("FN")
+        return xml(self.function_summary(name, "LIVE"))
+
+    @route("DELETE", C + "/function/{name}")
+    def delete_cf_function(self, req, name):
+        f = self.cf_function(name)
+        self.match(req, f)
+        if any(e.text.endswith(f":function/{name}") for d in self.distributions.values()
+               for e in d["config"].iter("FunctionARN")):
+            return xml_error(409, "FunctionInUse", "It is associated.")
+        del self.cf_functions[name]
+        return Answer(204)
+
+    # --- CloudFront: policies of behaviours ---
+    def policy_answer(self, kind, id, status=200):
+        config, etag = self.cf_policies[kind][id]
+        root = element(POLICIES[kind][0], Id=id, LastModifiedTime="2026-01-01T00:00:00Z")
+        root.append(copy.deepcopy(config))
+        return xml(root, status, etag or "MANAGED")
+
+    def list_of_policies(self, req, kind):
+        name, list_name, _ = POLICIES[kind]
+        if req.query.get("Type") != "custom":
+            raise Refused("only the account's own are looked for")
+        ids = sorted(i for i, (_, etag) in self.cf_policies[kind].items() if etag)
+        start = ids.index(req.query["Marker"]) + 1 if req.query.get("Marker") else 0
+        items = element("Items")
+        for id in ids[start:start + 1]:
+            policy = element(name, Id=id)
+            policy.append(copy.deepcopy(self.cf_policies[kind][id][0]))
+            items.append(element(name + "Summary", element_text("Type", "custom"), policy))
+        root = element(list_name, MaxItems=100, Quantity=len(items))
+        if start + 1 < len(ids):
+            root.append(element_text("NextMarker", ids[start]))
+        if len(items):
+            root.append(items)
+        return xml(root)
+
+    def make_policy(self, req, kind):
+        name, _, _ = POLICIES[kind]
+        config = read(req, name + "Config")
+        quantities(config)
+        if any(c.findtext("Name") == config.findtext("Name") for c, _ in self.cf_policies[kind].values()):
+            return xml_error(409, name + "AlreadyExists", "A policy with this name already exists.")
+        for e in config.iter("HeadersConfig"):
+            how, n = e.findtext("HeaderBehavior"), len(list(e.iter("Name")))
+            if (how == "whitelist") != (n > 0):
+                raise Refused(f"{how} with {n} headers")
+            if kind == "cache" and n and config.findtext("MaxTTL") == "0":
+                return xml_error(400, "InvalidArgument", "HeaderBehavior is invalid for policy with caching disabled.")
+        id = f"{int(self.next_id('')):08x}-0000-4000-8000-000000000000"
+        self.cf_policies[kind][id] = (config, self.next_id("TAG"))
+        return self.policy_answer(kind, id, 201)
+
+    def drop_policy(self, req, kind, id):
+        if id not in self.cf_policies[kind]:
+            return xml_error(404, POLICIES[kind][2], "no such policy")
+        self.match(req, {"etag": self.cf_policies[kind][id][1]})
+        tag = POLICIES[kind][0] + "Id"
+        if any(id == e.text for d in self.distributions.values() for e in d["config"].iter(tag)):
+            return xml_error(409, POLICIES[kind][0] + "InUse", "It is in use.")
+        del self.cf_policies[kind][id]
+        return Answer(204)
+
+    @route("GET", C + "/cache-policy", query=["Type", "MaxItems", "Marker"])
+    def list_cache_policies(self, req):
+        return self.list_of_policies(req, "cache")
+
+    @route("GET", C + "/origin-request-policy", query=["Type", "MaxItems", "Marker"])
+    def list_request_policies(self, req):
+        return self.list_of_policies(req, "origin-request")
+
+    @route("POST", C + "/cache-policy", body="raw")
+    def create_cache_policy(self, req):
+        return self.make_policy(req, "cache")
+
+    @route("POST", C + "/origin-request-policy", body="raw")
+    def create_request_policy(self, req):
+        return self.make_policy(req, "origin-request")
+
+    @route("GET", C + "/cache-policy/{id}")
+    def get_cache_policy(self, req, id):
+        if id not in self.cf_policies["cache"]:
+            return xml_error(404, "NoSuchCachePolicy", "no such policy")
+        return self.policy_answer("cache", id)
+
+    @route("GET", C + "/origin-request-policy/{id}")
+    def get_request_policy(self, req, id):
+        if id not in self.cf_policies["origin-request"]:
+            return xml_error(404, "NoSuchOriginRequestPolicy", "no such policy")
+        return self.policy_answer("origin-request", id)
+
+    @route("DELETE", C + "/cache-policy/{id}")
+    def delete_cache_policy(self, req, id):
+        return self.drop_policy(req, "cache", id)
+
+    @route("DELETE", C + "/origin-request-policy/{id}")
+    def delete_request_policy(self, req, id):
+        return self.drop_policy(req, "origin-request", id)
+
     # --- KeyValueStore ---
     def store(self, arn):
         s = self.stores.get(arn)
@@ -985,7 +1242,7 @@ class Aws(Fake):
         return {}
 
     # --- what changes behind the client's back ---
-    def drift_distribution(self, comment="mine", function=None, certificate=False):
+    def drift_distribution(self, comment="mine", function=None, certificate=False, policies=None):
         """One that was made in the console."""
         config = element("DistributionConfig", CallerReference=self.next_id("console"))
         config.append(element("Origins", Quantity=1))
@@ -994,6 +1251,8 @@ class Aws(Fake):
         ET.SubElement(config, "Enabled").text = "true"
         if certificate:
             config.append(element("ViewerCertificate", ACMCertificateArn="arn:aws:acm:x"))
+        for name, id in (policies or {}).items():
+            config.find("DefaultCacheBehavior").append(element_text(name, id))
         d = self.add_distribution(config)
         origins = d["config"].find("Origins")
         origins.append(element("Items", element("Origin", Id="o", DomainName="o.example.com")))
@@ -1009,6 +1268,35 @@ class Aws(Fake):
         b = d["config"].find("DefaultCacheBehavior")
         b[list(b).index(b.find("LambdaFunctionAssociations"))] = a
         d["etag"] = self.next_id("TAG")
+
+    def drift_edge(self, function):
+        """A CloudFront Function of somebody else, published."""
+        config = element("FunctionConfig", Comment="", Runtime="cloudfront-js-2.0")
+        self.cf_functions[function] = {"stages": {s: (config, b"theirs") for s in ("DEVELOPMENT", "LIVE")},
+                                       "etag": self.next_id("FN"), "live_etag": self.next_id("FN")}
+        return {}
+
+    def drift_cf_function(self, function, code):
+        """Its code is changed and published."""
+        f = self.cf_functions[function]
+        f["stages"] = {s: (f["stages"][s][0], code.encode()) for s in f["stages"]}
+        f["etag"], f["live_etag"] = self.next_id("FN"), self.next_id("FN")
+        return {}
+
+    def drift_edge_at(self, id, function):
+        d = self.distribution(id)
+        b = d["config"].find("DefaultCacheBehavior")
+        a = element("FunctionAssociations", Quantity=1)
+        a.append(element("Items", element("FunctionAssociation", EventType="viewer-request",
+                                          FunctionARN=f"arn:aws:cloudfront::{ACCOUNT}:function/{function}")))
+        a[-1][0][:] = a[-1][0][::-1]
+        b[list(b).index(b.find("FunctionAssociations"))] = a
+        return {}
+
+    def drift_show_policies(self):
+        return {c.findtext("Name"): [c.find(".//HeadersConfig/HeaderBehavior").text,
+                                     *[e.text for e in c.find(".//HeadersConfig").iter("Name")]]
+                for p in self.cf_policies.values() for c, etag in p.values() if etag}
 
     def drift_associate(self, id, arn):
         self.associate(self.distribution(id), arn)
@@ -1028,7 +1316,8 @@ class Aws(Fake):
                        "State": "Active", "LastUpdateStatus": "Successful", "RevisionId": "r0",
                        "Runtime": "nodejs20.x", "Handler": "other.main", "Timeout": 3,
                        "MemorySize": 128, "Role": f"arn:aws:iam::{ACCOUNT}:role/theirs"},
-            "versions": [], "tags": {"edgectl-app": owner} if owner else {}, "pending": 0, "busy": {}}
+            "versions": [], "tags": {"edgectl-app": owner} if owner else {}, "pending": 0, "busy": {},
+            "code": ""}
         return {}
 
     def drift_replicate(self, arns):

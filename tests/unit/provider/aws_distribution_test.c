@@ -55,6 +55,20 @@ static void a_function_comes_and_goes_without_a_trace(void **state)
     check(x, want);
 }
 
+static bool count_guest(struct xml *behaviour, void *env)
+{
+    assert_non_null(behaviour);
+    ++*(int *)env;
+    return false;
+}
+
+static int guests(const struct xml *x)
+{
+    int count = 0;
+    assert_false(aws_distribution_guests(x, count_guest, &count));
+    return count;
+}
+
 static void other_functions_and_behaviours_are_left_alone(void **state)
 {
     (void)state;
@@ -74,7 +88,7 @@ static void other_functions_and_behaviours_are_left_alone(void **state)
         "<LambdaFunctionARN>a:f:shop2:1</LambdaFunctionARN><EventType>origin-request</EventType>"
         "</LambdaFunctionAssociation></Items></LambdaFunctionAssociations></CacheBehavior></Items>"
         "</CacheBehaviors></DistributionConfig>");
-    assert_int_equal(aws_distribution_spread(x, "origin-request"), 1);
+    assert_int_equal(guests(x), 2);
     assert_true(aws_distribution_set_function(x, "origin-request", "a:f:shop:2"));
     cleanup(buf_clear) struct buf b = BUF_INIT(1 << 20);
     xml_write(x, &b);
@@ -85,7 +99,7 @@ static void other_functions_and_behaviours_are_left_alone(void **state)
     assert_true(aws_distribution_set_function(x, "origin-request", NULL));
     assert_string_equal(xml_get(x, "DefaultCacheBehavior/LambdaFunctionAssociations/Quantity"),
                         "1");
-    assert_int_equal(aws_distribution_spread(x, "origin-request"), 0);
+    assert_int_equal(guests(x), 1);
 }
 
 static void missing_elements_are_made_in_the_services_order(void **state)
@@ -95,14 +109,15 @@ static void missing_elements_are_made_in_the_services_order(void **state)
         parse("<D><CallerReference>r</CallerReference><Origins/><DefaultCacheBehavior>"
               "<Compress>true</Compress><CachePolicyId>c</CachePolicyId></DefaultCacheBehavior>"
               "<Comment>c</Comment><Enabled>true</Enabled><Staging>false</Staging></D>");
-    aws_distribution_set_edge_function(x, "viewer-request", "f");
+    struct xml *behaviour = xml_find(x, "DefaultCacheBehavior");
+    aws_behaviour_set_edge_function(behaviour, "viewer-request", "f");
     aws_distribution_set_function(x, "origin-request", "l:1");
     assert_true(aws_distribution_add_alias(x, "a.example"));
     assert_false(aws_distribution_add_alias(x, "A.example"));
     assert_true(aws_distribution_set_policy(x, "P"));
     assert_false(aws_distribution_set_policy(x, "P"));
     assert_string_equal(aws_distribution_policy(x), "P");
-    assert_string_equal(aws_distribution_edge_function(x, "viewer-request"), "f");
+    assert_string_equal(aws_behaviour_edge_function(behaviour, "viewer-request"), "f");
     static const char *const order[] = {"<CallerReference>", "<Aliases><Quantity>1<", "<Origins/>",
                                         "<Compress>", "<LambdaFunctionAss", "<FunctionAssociations>",
                                         "<CachePolicyId>", "<Comment>",
