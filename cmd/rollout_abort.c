@@ -118,6 +118,8 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
     if (r == -ERR_DRIFT && !args->to) {
         r = rollout_session_ask(cli, "back", true, err);
+        if (r == 0)
+            out_note(cli->out, "rolled back: all traffic is on the stable version");
         if (r <= 0)
             return r;
         r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);

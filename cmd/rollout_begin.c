@@ -85,10 +85,23 @@ static int begin(struct rollout_session *s, const char *version, struct err *err
     return r;
 }
 
+/* Whoever finds a rollout under way in another process wants to see it, not to wait. */
+static void hint_at_other(struct cli *cli, struct err *err)
+{
+    cleanup(rollout_session_close) struct rollout_session s = {0};
+    struct err why;
+    if (rollout_session_open(cli, JOURNAL_READ, &s, &why) == 0 &&
+        rollout_session_load(&s, NULL, false, &why) == 0 && rollout_is_under_way(s.rollout))
+        err_hint(err, "rollout %s is under way there: edgectl rollout status shows it; pause, "
+                      "promote and abort reach it", history_id(s.rollout->history));
+}
+
 int rollout_begin_or_go_on(struct cli *cli, const char *version, bool no_wait, struct err *err)
 {
     cleanup(rollout_session_close) struct rollout_session s = {0};
     int r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);
+    if (r == -ERR_DRIFT)
+        hint_at_other(cli, err);
     if (r == 0)
         r = rollout_session_load(&s, NULL, true, err);
     if (r < 0)

@@ -44,6 +44,8 @@ static int list(struct rollout_session *s, struct err *err)
         rollout_free(one);
     }
     history_list_free(ids, count);
+    if (count == 0)
+        out_note(s->cli->out, "no rollout yet on target '%s'", first->target->o.name);
     out_table(s->cli->out, rows, columns);
     return r;
 }

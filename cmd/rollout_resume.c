@@ -17,6 +17,9 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
     /* Somebody runs it: then it was paused, or is not to be. */
     if (r == -ERR_DRIFT) {
         r = rollout_session_ask(cli, "resume", false, err);
+        if (r == 0)
+            out_note(cli->out, "resumed, in the process that runs it; edgectl rollout status "
+                               "shows it");
         if (r <= 0)
             return r;
         r = rollout_session_open(cli, JOURNAL_WRITE, &s, err);

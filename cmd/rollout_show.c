@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/units.h"
@@ -24,7 +25,10 @@ static const char *short_version(const char *v, char to[16])
 
 static const char *plain_duration(int64_t ms, char to[UNIT_TEXT_MAX])
 {
-    return format_duration(ms >= 10000 ? ms / 1000 * 1000 : ms, to);
+    if (ms >= 10000)
+        return format_duration(ms / 1000 * 1000, to);
+    snprintf(to, UNIT_TEXT_MAX, "%.1fs", (double)ms / 1000);
+    return to;
 }
 
 static void show_rate(struct cli *cli, const char *name, const struct gate_view *v, int arm)
@@ -85,6 +89,14 @@ static int show_steps(struct cli *cli, const struct rollout *r)
     return r->plan.steps;
 }
 
+static double counted(const struct rollout *r)
+{
+    double n = 0;
+    for (int t = 0; t < r->plan.targets; t++)
+        n += r->total[t].arm[0].requests + r->total[t].arm[1].requests;
+    return n;
+}
+
 static void verdict_text(const struct rollout *r, char *to, size_t cap)
 {
     struct gate_result v = rollout_verdict(r, true);
@@ -95,6 +107,33 @@ static void verdict_text(const struct rollout *r, char *to, size_t cap)
         len += snprintf(to + len, cap - (size_t)len, " (%s)", r->plan.gate.rule[v.metric].name);
     if (v.reason == GATE_WAITING && isfinite(v.needed))
         snprintf(to + len, cap - (size_t)len, ": about %.0f", v.needed);
+}
+
+/* What it waits for that somebody may do something about; false: nothing. */
+static bool waiting_text(const struct rollout *r, char *to, size_t cap)
+{
+    const struct rollout_state *s = &r->state;
+    const struct plan_step *step = &r->plan.step[s->step < r->plan.steps ? s->step : 0];
+    struct gate_result v = rollout_verdict(r, false);
+    int64_t now = clock_wall_ns() / 1000000, opens = plan_window_opens(&r->plan, now);
+    bool passed = s->set && s->soaked_ms >= step->soak_ms &&
+                  (!step->judged || v.verdict == GATE_ADVANCE);
+    char time[32];
+    if (s->phase != PHASE_FORWARD)
+        return false;
+    if (s->paused)
+        snprintf(to, cap, "paused; go on with: edgectl rollout resume");
+    else if (v.reason == GATE_NO_DATA && s->looks && counted(r) == 0)
+        snprintf(to, cap, "no request was counted yet: is there traffic? "
+                          "(rollout.evidence.probes makes some)");
+    else if (passed && step->approval && !s->approved)
+        snprintf(to, cap, "waiting for approval: edgectl rollout promote");
+    else if (passed && opens > now)
+        snprintf(to, cap, "waiting for the time window that opens at %s",
+                 report_time(opens, time));
+    else
+        return false;
+    return true;
 }
 
 static const char *phase_text(const struct rollout *r)
@@ -139,6 +178,11 @@ static int draw(struct cli *cli, const struct rollout *r)
     if (r->state.phase == PHASE_FORWARD && r->state.looks) {
         verdict_text(r, verdict, sizeof verdict);
         out_printf(out, "  verdict: %s\n", verdict);
+        lines++;
+    }
+    if (waiting_text(r, verdict, sizeof verdict)) {
+        out_printf(out, "  %s%s%s\n", out_style(out, OUT_YELLOW), verdict,
+                   out_style(out, OUT_PLAIN));
         lines++;
     }
     return lines;
@@ -195,12 +239,27 @@ void rollout_show_init(struct rollout_show *s, struct cli *cli)
                 strcmp(term, "dumb") != 0;
 }
 
-static void redraw(struct rollout_show *s, const struct rollout *r)
+static int terminal_rows(void)
 {
+    struct winsize w;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 ? w.ws_row : 24;
+}
+
+/* Lines that are too long are cut by the terminal, not broken, so that each is one row. What is
+ * higher than the terminal cannot be drawn over: events are told as elsewhere from then on. */
+static bool redraw(struct rollout_show *s, const struct rollout *r)
+{
+    if (s->drawn >= terminal_rows()) {
+        s->screen = false;
+        return false;
+    }
+    out_printf(s->cli->out, "\033[?7l");
     if (s->drawn)
         out_printf(s->cli->out, "\033[%dA\033[J", s->drawn);
     s->drawn = draw(s->cli, r);
+    out_printf(s->cli->out, "\033[?7h");
     out_flush(s->cli->out);
+    return true;
 }
 
 /* What a person wants to read of an event; false: nothing. */
@@ -225,9 +284,14 @@ static bool event_text(const struct rollout *r, const json_t *e, char *to, size_
         snprintf(to, cap, "going back: %s", r->state.why);
     else if (strcmp(kind, "end") == 0)
         snprintf(to, cap, "%s", phase_text(r));
-    else if (strcmp(kind, "pause") == 0 || strcmp(kind, "resume") == 0 ||
-             strcmp(kind, "approve") == 0 || strcmp(kind, "full") == 0)
-        snprintf(to, cap, "%s by %s", kind, by ? by : "somebody");
+    else if (strcmp(kind, "pause") == 0)
+        snprintf(to, cap, "paused by %s", by ? by : "somebody");
+    else if (strcmp(kind, "resume") == 0)
+        snprintf(to, cap, "resumed by %s", by ? by : "somebody");
+    else if (strcmp(kind, "approve") == 0)
+        snprintf(to, cap, "approved by %s", by ? by : "somebody");
+    else if (strcmp(kind, "full") == 0)
+        snprintf(to, cap, "given all traffic, unjudged, by %s", by ? by : "somebody");
     else
         return false;
     return true;
@@ -243,8 +307,8 @@ void rollout_show_event(void *env, const struct rollout *r, const json_t *event)
             out_json(s->cli->out, o);
             out_flush(s->cli->out);
         }
-    } else if (s->screen) {
-        redraw(s, r);
+    } else if (s->screen && redraw(s, r)) {
+        return;
     } else if (event_text(r, event, text, sizeof text)) {
         out_printf(s->cli->out, "%s\n", text);
         out_flush(s->cli->out);
@@ -256,7 +320,7 @@ void rollout_show_wait(void *env, const struct rollout *r, const struct rollout_
     struct rollout_show *s = env;
     int64_t now = clock_mono_ns() / 1000000;
     struct gate_result v = rollout_verdict(r, false);
-    char verdict[160], time[32];
+    char verdict[160], text[160], time[32];
     if (s->screen || out_is_json(s->cli->out) ||
         (s->told_ms && now - s->told_ms < tell_every_ms && v.reason == s->told_reason))
         return;
@@ -275,6 +339,8 @@ void rollout_show_wait(void *env, const struct rollout *r, const struct rollout_
                  report_time(move->until_ms, time));
         return;
     default:
+        if (v.reason == GATE_NO_DATA && waiting_text(r, text, sizeof text))
+            snprintf(verdict, sizeof verdict, "%s", text);
         out_note(s->cli->out, "step %d of %d: %s", r->state.step + 1, r->plan.steps, verdict);
     }
 }

@@ -62,8 +62,11 @@ static int show(struct rollout_session *s, const struct args *args, struct err *
     }
     json_decref(status);
     rollout_show_status(cli, s->rollout);
-    if (s->rollout->state.intent.open)
-        out_printf(cli->out, "  a change was interrupted: edgectl rollout resume, or abort\n");
+    bool held = journal_is_held(s->target[0].state_dir, s->target[0].target->o.name);
+    if (rollout_is_under_way(s->rollout) && !held)
+        out_printf(cli->out, "  nobody runs it: %sgo on with `edgectl rollout resume`, or back "
+                             "with `edgectl rollout abort`\n",
+                   s->rollout->state.intent.open ? "a change was cut off; " : "");
     return r;
 }
 
@@ -78,6 +81,10 @@ static int run(struct cli *cli, void *args_ptr, struct err *err)
         return r;
     if (s.rollout)
         return show(&s, args, err);
+    if (args->openmetrics) {
+        out_printf(cli->out, "# EOF\n");
+        return 0;
+    }
     if (out_is_json(cli->out))
         out_json(cli->out, json_pack("{s:n, s:s}", "id", "phase", "none"));
     else

@@ -257,7 +257,7 @@ static int find_file(const char *dir, const char *file, char **ret_path, struct 
         free(path);
     }
     int r = err_set(err, ERR_MANIFEST, "no edge.yaml or fastly.toml in '%s'", dir);
-    err_hint(err, "make a new app with: edgectl init NAME");
+    err_hint(err, "name the app's folder: edgectl -C DIR; or make a new app: edgectl init NAME");
     return r;
 }
 

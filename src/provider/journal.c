@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,20 @@ static void lock_describe(int fd)
                        when);
     if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) < 0)
         return; /* it only tells others who we are */
+}
+
+bool journal_is_held(const char *state_dir, const char *target)
+{
+    cleanup(free_p) char *path = xasprintf("%s/targets/%s/lock", state_dir, target);
+    cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[256] = "", host[128] = "", here[128] = "";
+    int pid = 0;
+    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, 0) : 0;
+    text[n > 0 ? n : 0] = '\0';
+    if (sscanf(text, "process %d on %127[^,]", &pid, host) != 2 || pid <= 0)
+        return false;
+    gethostname(here, sizeof here - 1);
+    return strcmp(host, here) != 0 || kill(pid, 0) == 0 || errno == EPERM;
 }
 
 static int take_lock(struct journal *j, const char *dir, const char *target, struct err *err)

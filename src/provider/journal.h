@@ -25,6 +25,9 @@ enum journal_mode { JOURNAL_READ, JOURNAL_WRITE };
  * for a name with '/', or that begins with '.'. */
 must_use int journal_open(const char *state_dir, const char *target, enum journal_mode mode,
                           struct journal **ret, struct err *err);
+/* Is somebody at work on the target? Without touching the lock, so that nobody is disturbed: by
+ * what its holder has written. True for one on another machine, of which nothing is known. */
+bool journal_is_held(const char *state_dir, const char *target);
 /* NULL is allowed. Frees the lock. */
 void journal_close(struct journal *j);
 void journal_close_p(struct journal **j);

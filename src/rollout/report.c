@@ -233,7 +233,7 @@ static void sample(struct buf *to, const char *name, const struct rollout *r, in
         buf_add_char(to, ',');
         add_label(to, "version", arm);
     }
-    buf_printf(to, "} %.17g\n", value);
+    buf_printf(to, "} %.15g\n", value);
 }
 
 static void each_metric(const struct rollout *r, struct buf *to, const char *name, int which)
@@ -250,15 +250,36 @@ static void each_metric(const struct rollout *r, struct buf *to, const char *nam
                 sample(to, "bad_total", r, t, i, "stable", v.bad[0]);
                 sample(to, "bad_total", r, t, i, "canary", v.bad[1]);
             } else {
-                sample(to, name, r, t, i, NULL, (which == 2 ? v.log_fail : v.log_pass) / log(10));
+                sample(to, name, r, t, i, NULL,
+                       (which == 2 ? v.log_fail : fmax(v.log_pass, v.log_floor)) / log(10));
             }
         }
+    }
+}
+
+/* Which versions `stable` and `canary` are. A gauge, since readers of the older text format, such
+ * as collectors of text files, know no type `info`. */
+static void info(struct buf *to, const struct rollout *r)
+{
+    head(to, "info", "gauge", "Its versions.");
+    for (int t = 0; t < r->plan.targets; t++) {
+        const struct plan_target *p = &r->plan.target[t];
+        buf_add_str(to, "edgectl_rollout_info{");
+        add_label(to, "id", history_id(r->history));
+        const char *const label[][2] = {{"target", p->name}, {"provider", p->provider},
+                                        {"stable", p->stable}, {"canary", p->canary}};
+        for (size_t i = 0; i < ARRAY_LEN(label); i++) {
+            buf_add_char(to, ',');
+            add_label(to, label[i][0], label[i][1]);
+        }
+        buf_add_str(to, "} 1\n");
     }
 }
 
 void report_openmetrics(const struct rollout *r, struct buf *to)
 {
     struct gate_result v = rollout_verdict(r, true);
+    info(to, r);
     head(to, "phase", "gauge", "0 forward, 1 back, 2 done, 3 undone.");
     sample(to, "phase", r, -1, -1, NULL, r->state.phase);
     head(to, "step", "gauge", "Step that is held, from 1.");
