@@ -114,6 +114,8 @@ static int take_deploys(struct dev *d, struct err *err)
         .kv = d->host.kv, .host = d->host.name, .ca_pem = d->host.ca_pem,
     };
     int r = shelf_open(&shelf, &d->shelf, err);
+    if (r == 0)
+        shelf_broken(d->shelf, dev_log_broken, d->log);
     struct admin_options admin = {
         .state_dir = d->state_dir, .kind = "dev", .shelf = d->shelf, .server = d->host.server,
         .kv = d->host.kv,

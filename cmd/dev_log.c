@@ -369,6 +369,13 @@ void dev_log_warning(struct dev_log *log, const struct err *warning)
     out_warn(log->out, "%s%s%s", warning->msg, warning->hint[0] ? "; " : "", warning->hint);
 }
 
+void dev_log_broken(void *env, const char *app, const char *version, int bp, const char *why)
+{
+    struct dev_log *log = env;
+    out_warn(log->out, "app '%s': version %s, which has %g %% of the traffic, cannot be served: %s",
+             app, version, bp / 100.0, why);
+}
+
 void dev_log_note(struct dev_log *log, const char *text)
 {
     out_note(log->out, "%s", text);

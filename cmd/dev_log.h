@@ -27,6 +27,8 @@ void dev_log_build_line(struct dev_log *log, const char *line, size_t len);
 void dev_log_built(struct dev_log *log, int64_t took_ns);
 void dev_log_warning(struct dev_log *log, const struct err *warning);
 void dev_log_error(struct dev_log *log, const struct err *err);
+/* For shelf_broken; `env` is the log. */
+void dev_log_broken(void *env, const char *app, const char *version, int bp, const char *why);
 void dev_log_note(struct dev_log *log, const char *text);
 /* A line of an app that runs in another process: "ENDPOINT :: TEXT", or whatever that wrote. */
 void dev_log_app_line(struct dev_log *log, const char *line, size_t len);

@@ -70,6 +70,7 @@ static int start(struct serve *s, const struct serve_args *args, const char *sta
     r = shelf_open(&shelf, &s->shelf, err);
     if (r < 0)
         return r;
+    shelf_broken(s->shelf, dev_log_broken, s->log);
     struct admin_options admin = {
         .state_dir = state_dir, .kind = "serve", .shelf = s->shelf, .server = s->host.server,
         .kv = s->host.kv,

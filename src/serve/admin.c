@@ -354,11 +354,6 @@ static void admin_free(struct admin *a)
 
 static int open_socket(struct admin *a, struct err *err)
 {
-    if (state_server_answers(a->o.state_dir)) {
-        int r = err_set(err, ERR_DRIFT, "another edgectl serves from %s", a->o.state_dir);
-        err_hint(err, "stop it, or name another folder with --state");
-        return r;
-    }
     int r = make_token(a, err);
     if (r < 0)
         return r;

@@ -71,7 +71,9 @@ void server_set_notice(struct server *s, const char *title, const char *detail)
 void server_show_notice(struct server *s, struct exchange *ex, const struct site_pick *pick)
 {
     if (pick->problem) {
-        error_page_show(ex, 404, pick->problem, NULL, "`edgectl versions` lists what is there");
+        if (pick->status == 503)
+            exchange_add_header(ex, "retry-after", "1");
+        error_page_show(ex, pick->status, pick->problem, NULL, pick->detail);
         return;
     }
     uv_rwlock_rdlock(&s->lock);

@@ -4,10 +4,13 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -17,6 +20,7 @@
 #include "serve/shelf_internal.h"
 #include "world/core_cache.h"
 #include "world/kv.h"
+#include "world/state.h"
 
 enum { CACHE_BYTES = 64 << 20 };
 
@@ -115,12 +119,18 @@ int shelf_save(const struct shelf_app *a, struct err *err)
 
 /* --- to the server --- */
 
+/* The host that an app has by its name. The caller frees. */
+static char *own_host(const char *app)
+{
+    return xasprintf("%s.localhost", app);
+}
+
 static void add_hosts(struct site *site, const struct shelf_app *a)
 {
     size_t i;
     json_t *host;
     site->hosts = xcalloc(json_array_size(a->hosts) + 1, sizeof(char *));
-    site->hosts[site->host_count++] = xasprintf("%s.localhost", a->name);
+    site->hosts[site->host_count++] = own_host(a->name);
     json_array_foreach(a->hosts, i, host)
         site->hosts[site->host_count++] = xstrdup(json_string_value(host));
 }
@@ -131,14 +141,17 @@ static void add_site(struct sites *sites, struct shelf_app *a)
     site->name = xstrdup(a->name);
     add_hosts(site, a);
     site->versions = xcalloc(a->count + 1, sizeof *site->versions);
-    for (size_t i = 0; i < a->count; i++)
-        if (a->versions[i].deployment)
-            site->versions[site->version_count++] = deployment_ref(a->versions[i].deployment);
+    for (size_t i = 0; i < a->count; i++) {
+        const struct shelf_version *v = &a->versions[i];
+        struct site_version *to = &site->versions[site->version_count++];
+        snprintf(to->id, sizeof to->id, "%s", v->id);
+        to->deployment = v->deployment ? deployment_ref(v->deployment) : NULL;
+        to->loading = !v->deployment && !v->problem;
+    }
     for (int i = 0; i < a->arm_count; i++) {
-        struct shelf_version *v = shelf_find_version(a, a->arms[i].version);
-        if (v && v->deployment)
-            site->arms[site->arm_count++] = (struct site_arm){deployment_ref(v->deployment),
-                                                              a->arms[i].bp};
+        const struct shelf_version *v = shelf_find_version(a, a->arms[i].version);
+        struct deployment *d = v && v->deployment ? deployment_ref(v->deployment) : NULL;
+        site->arms[site->arm_count++] = (struct site_arm){d, a->arms[i].bp};
     }
 }
 
@@ -179,6 +192,7 @@ bool shelf_name_good(const char *name)
     return true;
 }
 
+/* The app that has it; NULL: none. */
 static const char *host_taken(struct shelf *s, const char *app, const char *host)
 {
     for (size_t i = 0; i < s->count; i++) {
@@ -186,6 +200,9 @@ static const char *host_taken(struct shelf *s, const char *app, const char *host
         json_t *other;
         if (strcmp(s->apps[i]->name, app) == 0)
             continue;
+        cleanup(free_p) char *own = own_host(s->apps[i]->name);
+        if (strcasecmp(own, host) == 0)
+            return s->apps[i]->name;
         json_array_foreach(s->apps[i]->hosts, k, other)
             if (strcasecmp(json_string_value(other), host) == 0)
                 return s->apps[i]->name;
@@ -193,25 +210,33 @@ static const char *host_taken(struct shelf *s, const char *app, const char *host
     return NULL;
 }
 
+static int check_host(struct shelf *s, const char *app, const char *host, struct err *err)
+{
+    const char *other = host_taken(s, app, host);
+    if (!other)
+        return 0;
+    int r = err_set(err, ERR_DRIFT, "host '%s' belongs to app '%s'", host, other);
+    err_hint(err, "take it from that app's domains first, or choose another");
+    return r;
+}
+
 static int check_hosts(struct shelf *s, const char *app, const json_t *hosts, struct err *err)
 {
     size_t i;
     json_t *host;
+    cleanup(free_p) char *own = own_host(app);
+    int r = check_host(s, app, own, err);
     json_array_foreach(hosts, i, host) {
         const char *text = json_string_value(host);
-        if (!text || !is_host(text))
-            return err_set(err, ERR_USAGE, "'%.100s' is no host name", text ? text : "");
-        const char *other = host_taken(s, app, text);
-        if (other) {
-            int r = err_set(err, ERR_DRIFT, "host '%s' belongs to app '%s'", text, other);
-            err_hint(err, "take it from that app's domains first, or choose another");
-            return r;
-        }
+        if (r == 0 && (!text || !is_host(text)))
+            r = err_set(err, ERR_USAGE, "'%.100s' is no host name", text ? text : "");
+        if (r == 0)
+            r = check_host(s, app, text, err);
     }
-    return 0;
+    return r;
 }
 
-static void version_clear(struct shelf_version *v)
+void shelf_version_clear(struct shelf_version *v)
 {
     free(v->id);
     free(v->problem);
@@ -222,7 +247,7 @@ static void version_clear(struct shelf_version *v)
 static void app_free(struct shelf_app *a)
 {
     for (size_t i = 0; i < a->count; i++)
-        version_clear(&a->versions[i]);
+        shelf_version_clear(&a->versions[i]);
     for (int i = 0; i < a->arm_count; i++)
         free(a->arms[i].version);
     free(a->versions);
@@ -541,6 +566,22 @@ struct deployment *shelf_stable(struct shelf *s, const char *app)
     return d;
 }
 
+void shelf_broken(struct shelf *s, void (*fn)(void *env, const char *app, const char *version,
+                                              int bp, const char *why), void *env)
+{
+    uv_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        struct shelf_app *a = s->apps[i];
+        for (int k = 0; k < a->arm_count; k++) {
+            const struct shelf_version *v = shelf_find_version(a, a->arms[k].version);
+            if (a->arms[k].bp > 0 && (!v || !v->deployment))
+                fn(env, a->name, a->arms[k].version, a->arms[k].bp,
+                   v && v->problem ? v->problem : "it is not there");
+        }
+    }
+    uv_mutex_unlock(&s->lock);
+}
+
 /* --- life --- */
 
 static int read_app(struct shelf *s, const char *name, struct err *err)
@@ -586,9 +627,7 @@ static int read_app(struct shelf *s, const char *name, struct err *err)
 static int read_apps(struct shelf *s, struct err *err)
 {
     cleanup(free_p) char *dir = xasprintf("%s/apps", s->o.state_dir);
-    int r = file_make_dirs(dir, err);
-    if (r < 0)
-        return r;
+    int r = 0;
     DIR *d = opendir(dir);
     if (!d)
         return err_sys(err, ERR_IO, errno, "cannot read the folder %s", dir);
@@ -613,13 +652,46 @@ static int read_apps(struct shelf *s, struct err *err)
     return r;
 }
 
+/* One that is on its way out has closed its admin socket, and one that has just begun opens it
+ * soon: worth waiting for. */
+static bool lock_or_wait(struct shelf *s)
+{
+    enum { NAP_MS = 50, NAPS = 200 };
+    for (int i = 0; flock(s->folder, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (errno != EWOULDBLOCK || i == NAPS || state_server_answers(s->o.state_dir))
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
+    }
+    return true;
+}
+
+/* The lock goes with the process, however that ends. */
+static int lock_folder(struct shelf *s, struct err *err)
+{
+    cleanup(free_p) char *dir = xasprintf("%s/apps", s->o.state_dir);
+    int r = file_make_dirs(dir, err);
+    if (r < 0)
+        return r;
+    s->folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->folder < 0)
+        return err_sys(err, ERR_IO, errno, "cannot read the folder %s", dir);
+    if (lock_or_wait(s))
+        return 0;
+    r = err_set(err, ERR_DRIFT, "another edgectl serves from %s", s->o.state_dir);
+    err_hint(err, "stop it, or name another folder with --state");
+    return r;
+}
+
 int shelf_open(const struct shelf_options *options, struct shelf **ret, struct err *err)
 {
     struct shelf *s = xnew(struct shelf);
     s->o = *options;
+    s->folder = -1;
     uv_mutex_init(&s->lock);
     uv_cond_init(&s->made);
-    int r = read_apps(s, err);
+    int r = lock_folder(s, err);
+    if (r == 0)
+        r = read_apps(s, err);
     if (r < 0) {
         shelf_close(s);
         return r;
@@ -648,6 +720,7 @@ void shelf_close(struct shelf *s)
     }
     free(s->caches);
     free(s->making);
+    close_p(&s->folder);
     uv_cond_destroy(&s->made);
     uv_mutex_destroy(&s->lock);
     free(s);

@@ -37,12 +37,16 @@ struct shelf_options {
     bool any_host;                  /* a single app answers whatever the host */
 };
 
-/* Loads what has traffic, and gives it to the server; the rest follows on another thread. */
+/* Loads what has traffic, and gives it to the server; the rest follows on another thread.
+ * -ERR_DRIFT when another server has the folder: what that is at work on looks like leftovers. */
 must_use int shelf_open(const struct shelf_options *options, struct shelf **ret, struct err *err);
 /* Before server_stop: loads nothing more for it. Then, after server_stop, shelf_close. NULL is
  * allowed for both. */
 void shelf_stop(struct shelf *s);
 void shelf_close(struct shelf *s);
+/* Versions that have traffic and cannot be served, with why. */
+void shelf_broken(struct shelf *s, void (*fn)(void *env, const char *app, const char *version,
+                                              int bp, const char *why), void *env);
 /* About once a second: for shelf_metrics. */
 void shelf_mark(struct shelf *s);
 

@@ -41,6 +41,7 @@ struct shelf_cache {
 
 struct shelf {
     struct shelf_options o;
+    int folder;                     /* <state>/apps, locked: it has one server; or -1 */
     uv_mutex_t lock;                /* of all below */
     struct shelf_cache *caches;
     size_t cache_count;
@@ -61,6 +62,7 @@ int shelf_no_app(const char *app, struct err *err);
 int shelf_no_version(const char *app, const char *id, struct err *err);
 bool shelf_in_split(const struct shelf_app *a, const char *id);
 json_t *shelf_version_json(const struct shelf_app *a, const struct shelf_version *v);
+void shelf_version_clear(struct shelf_version *v);
 /* Durable when it returns 0. */
 must_use int shelf_save(const struct shelf_app *a, struct err *err);
 /* Give the server what stands here now. */

@@ -186,16 +186,23 @@ static int place_files(const char *app_dir, const json_t *files, const char *dir
     return 0;
 }
 
-/* Blobs that are in a version now need no name of their own. */
-static void drop_blobs(const char *app_dir, const json_t *files)
+/* Uploads are links to what versions have, and cost nothing but their names; one that is in a
+ * version may be meant for another that is just being made. So it is age that they go by. */
+static void drop_old_blobs(const char *app_dir)
 {
-    size_t i;
-    json_t *file;
-    json_array_foreach((json_t *)files, i, file) {
-        cleanup(free_p) char *path = xasprintf("%s/blobs/%s", app_dir, json_string_value(
-                                               json_object_get(file, "sha256")));
-        unlink(path);
+    enum { BLOB_AGE_S = 3600 };
+    cleanup(free_p) char *dir = xasprintf("%s/blobs", app_dir);
+    time_t now = (time_t)(clock_wall_ns() / 1000000000);
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    while (d && (e = readdir(d))) {
+        struct stat st;
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            now - st.st_mtime > BLOB_AGE_S)
+            unlinkat(dirfd(d), e->d_name, 0);
     }
+    if (d)
+        closedir(d);
 }
 
 /* --- a version --- */
@@ -226,15 +233,12 @@ void shelf_sweep(struct shelf_app *a)
         closedir(d);
 }
 
-static void take_version(struct shelf_app *a, size_t i)
+static struct shelf_version take_version(struct shelf_app *a, size_t i)
 {
-    struct shelf_version *v = &a->versions[i];
-    free(v->id);
-    free(v->problem);
-    json_decref(v->spec);
-    deployment_unref(v->deployment);
-    memmove(v, v + 1, (a->count - i - 1) * sizeof *v);
+    struct shelf_version v = a->versions[i];
+    memmove(&a->versions[i], &a->versions[i + 1], (a->count - i - 1) * sizeof v);
     a->count--;
+    return v;
 }
 
 static void copy_text(json_t *to, const json_t *from, const char *key)
@@ -256,59 +260,52 @@ static json_t *kept_spec(const json_t *spec, int64_t number)
     return kept;
 }
 
-static void free_ids(char **ids)
+/* The oldest leave the list, but those with traffic and the last, which is new: to `gone`. */
+static size_t prune(struct shelf_app *a, struct shelf_version *gone)
 {
-    for (size_t i = 0; ids && ids[i]; i++)
-        free(ids[i]);
-    free(ids);
-}
-
-static void free_ids_p(char ***ids)
-{
-    free_ids(*ids);
-}
-
-/* The oldest go, but those with traffic. Their ids, for the folders. */
-static char **prune(struct shelf_app *a)
-{
-    char **gone = xcalloc(a->count + 1, sizeof *gone);
     size_t n = 0;
     for (size_t i = 0; a->count > SHELF_KEEP && i + 1 < a->count;) {
-        if (shelf_in_split(a, a->versions[i].id)) {
+        if (shelf_in_split(a, a->versions[i].id))
             i++;
-            continue;
-        }
-        gone[n++] = xstrdup(a->versions[i].id);
-        take_version(a, i);
+        else
+            gone[n++] = take_version(a, i);
     }
-    return gone;
+    return n;
 }
 
-static void remove_versions(const char *app_dir, char **ids)
+static void put_back(struct shelf_app *a, const struct shelf_version *list, size_t count)
 {
-    for (size_t i = 0; ids[i]; i++) {
-        cleanup(free_p) char *dir = version_dir(app_dir, ids[i]);
-        shelf_remove_tree(dir);
-    }
+    memcpy(a->versions, list, count * sizeof *list);
+    a->count = count;
 }
 
-/* It can be served: into app.json. */
+/* It can be served: into app.json. What cannot be written has not happened. */
 static int commit(struct shelf *s, struct shelf_app *a, const json_t *spec, struct deployment *d,
                   json_t **ret, struct err *err)
 {
     cleanup(json_decref_p) json_t *kept = kept_spec(spec, a->next_number++);
+    size_t count = a->count;
+    cleanup(free_p) struct shelf_version *before = xcalloc(count + 1, sizeof *before);
+    cleanup(free_p) struct shelf_version *gone = xcalloc(count + 1, sizeof *gone);
+    if (count)
+        memcpy(before, a->versions, count * sizeof *before);
     struct shelf_version *v = shelf_add_version(a, kept);
     v->deployment = deployment_ref(d);
-    cleanup(free_p) char *id = xstrdup(v->id);
-    cleanup(free_ids_p) char **gone = prune(a);
+    struct shelf_version made = *v;
+    size_t gone_count = prune(a, gone);
     int r = shelf_save(a, err);
     if (r < 0) {
-        take_version(a, a->count - 1);
+        put_back(a, before, count);
+        shelf_version_clear(&made);
         return r;
     }
-    remove_versions(a->dir, gone);
+    for (size_t i = 0; i < gone_count; i++) {
+        cleanup(free_p) char *dir = version_dir(a->dir, gone[i].id);
+        shelf_remove_tree(dir);
+        shelf_version_clear(&gone[i]);
+    }
     shelf_publish(s);
-    *ret = shelf_version_json(a, shelf_find_version(a, id));
+    *ret = shelf_version_json(a, shelf_find_version(a, made.id));
     return 0;
 }
 
@@ -353,8 +350,7 @@ static int make_version(struct shelf *s, const char *app, const char *app_dir, c
     deployment_unref(d);
     if (r < 0)
         shelf_remove_tree(dir);
-    else
-        drop_blobs(app_dir, json_object_get(spec, "files"));
+    drop_old_blobs(app_dir);
     return r;
 }
 
@@ -436,22 +432,19 @@ static int delete_version(struct shelf *s, struct shelf_app *a, const char *id, 
         return r;
     }
     cleanup(free_p) char *dir = version_dir(a->dir, id);
-    json_t *spec = json_incref(v->spec);
     size_t at = (size_t)(v - a->versions);
-    struct deployment *d = v->deployment ? deployment_ref(v->deployment) : NULL;
-    take_version(a, at);
+    struct shelf_version gone = take_version(a, at);
     int r = shelf_save(a, err);
-    if (r < 0) {
-        v = shelf_add_version(a, spec); /* back, at the end: what is on disk still has it */
-        v->deployment = d;
-        d = NULL;
-    } else {
-        shelf_publish(s);
-        shelf_remove_tree(dir);
+    if (r < 0) { /* what is on disk still has it */
+        memmove(&a->versions[at + 1], &a->versions[at], (a->count - at) * sizeof gone);
+        a->versions[at] = gone;
+        a->count++;
+        return r;
     }
-    deployment_unref(d);
-    json_decref(spec);
-    return r;
+    shelf_version_clear(&gone);
+    shelf_publish(s);
+    shelf_remove_tree(dir);
+    return 0;
 }
 
 int shelf_delete_version(struct shelf *s, const char *app, const char *id, struct err *err)

@@ -69,7 +69,7 @@ void sites_unref(struct sites *s)
         for (size_t k = 0; k < site->host_count; k++)
             free(site->hosts[k]);
         for (size_t k = 0; k < site->version_count; k++)
-            deployment_unref(site->versions[k]);
+            deployment_unref(site->versions[k].deployment);
         for (int k = 0; k < site->arm_count; k++)
             deployment_unref(site->arms[k].deployment);
         free(site->hosts);
@@ -123,12 +123,33 @@ static const struct site *find_site(const struct sites *s, const struct exchange
 
 /* --- which version --- */
 
-static struct deployment *named(const struct site *site, const char *id)
+static const struct site_version *named(const struct site *site, const char *id)
 {
     for (size_t i = 0; i < site->version_count; i++)
-        if (strcmp(site->versions[i]->id, id) == 0)
-            return site->versions[i];
+        if (strcmp(site->versions[i].id, id) == 0)
+            return &site->versions[i];
     return NULL;
+}
+
+static void no_such(const struct site_version *v, struct site_pick *ret)
+{
+    ret->status = v ? 503 : 404;
+    ret->problem = !v           ? "This app has no such version"
+                   : v->loading ? "This version is being loaded"
+                                : "This version cannot be served";
+    ret->detail = !v           ? "`edgectl versions` lists what is there"
+                  : v->loading ? "The server has just begun; ask again in a moment."
+                               : "`edgectl versions --json` says why";
+}
+
+static void none_serves(const struct site *site, struct site_pick *ret)
+{
+    ret->status = site->arm_count ? 503 : 404;
+    ret->problem = site->arm_count ? "The version that has the traffic cannot be served"
+                                   : "No version of this app is served";
+    ret->detail = site->arm_count ? "`edgectl versions --json` says why; another gets the traffic "
+                                    "with `edgectl rollback`"
+                                  : "`edgectl versions` lists what is there";
 }
 
 /* FNV-1a, then a finalizer: near keys must not fall into one bucket. */
@@ -182,7 +203,7 @@ static struct deployment *by_split(const struct site *site, struct exchange *ex)
     const struct site_arm *stable = &site->arms[0], *canary = &site->arms[1];
     if (site->arm_count == 0)
         return NULL;
-    if (site->arm_count == 1 || canary->bp == 0)
+    if (site->arm_count == 1 || canary->bp == 0 || !canary->deployment)
         return stable->deployment;
     if (stable->bp == 0)
         return canary->deployment;
@@ -206,11 +227,14 @@ bool sites_pick(const struct sites *s, struct exchange *ex, struct site_pick *re
     const char *header = headers_get(&ex->headers, LABEL_VERSION);
     const char *wanted = header ? header : by_host[0] ? by_host : NULL;
     ret->forced = wanted != NULL;
-    struct deployment *d = wanted ? named(site, wanted) : by_split(site, ex);
-    if (!d) {
-        ret->problem = wanted ? "This app has no such version" : "No version of this app is served";
+    const struct site_version *v = wanted ? named(site, wanted) : NULL;
+    struct deployment *d = !wanted ? by_split(site, ex) : v ? v->deployment : NULL;
+    if (!d && wanted)
+        no_such(v, ret);
+    else if (!d)
+        none_serves(site, ret);
+    if (!d)
         return true;
-    }
     ret->deployment = deployment_ref(d);
     exchange_add_header(ex, LABEL_VERSION, d->id);
     return true;

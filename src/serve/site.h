@@ -31,15 +31,22 @@ struct deployment *deployment_ref(struct deployment *d);
 void deployment_unref(struct deployment *d);
 
 struct site_arm {
-    struct deployment *deployment;
+    struct deployment *deployment;  /* NULL: it cannot be served */
     int bp;                         /* of 10000 */
+};
+
+/* What the header may name. */
+struct site_version {
+    char id[SITE_ID_MAX];
+    struct deployment *deployment;  /* NULL: it is being loaded, or cannot be served */
+    bool loading;
 };
 
 struct site {
     char *name;
     char **hosts;                   /* lower case, without port */
     size_t host_count;
-    struct deployment **versions;   /* all that the header may name */
+    struct site_version *versions;
     size_t version_count;
     struct site_arm arms[SITE_ARMS];    /* the stable one first */
     int arm_count;
@@ -63,12 +70,14 @@ void sites_unref(struct sites *s);
 struct site_pick {
     struct deployment *deployment;  /* with a reference */
     bool forced;                    /* by name: no evidence for anything */
-    const char *problem;            /* why there is none though the host is known; static */
+    int status;                     /* why there is none though the host is known: 404 or 503, */
+    const char *problem, *detail;   /* ... in words; static; detail may be NULL */
 };
 
-/* False if no app has this host. VERSION.APP.localhost names a version as the header does. Marks
- * the exchange with the version's header, and with a cookie where the client is to stay with its
- * version. */
+/* False if no app has this host. VERSION.APP.localhost names a version as the header does. The
+ * share of a canary that cannot be served is the stable version's; that of a stable one is
+ * nobody's, for a canary is not to get what it was not given. Marks the exchange with the version's
+ * header, and with a cookie where the client is to stay with its version. */
 bool sites_pick(const struct sites *s, struct exchange *ex, struct site_pick *ret);
 
 #endif

@@ -117,6 +117,110 @@ load local
     deploy
 }
 
+@test "of two servers that start at the same moment one has the folder" {
+    for i in 1 2 3; do
+        codes=()
+        for n in a b; do
+            "$EDGECTL" serve --addr 127.0.0.1:0 --ready-file "../url-$n" >>"../serve-$n.log" 2>&1 3>&- &
+            codes+=($!)
+        done
+        one_gave_up() { ! kill -0 "${codes[0]}" 2>/dev/null || ! kill -0 "${codes[1]}" 2>/dev/null; }
+        wait_for 30 one_gave_up
+        a=0 b=0
+        kill "${codes[@]}" 2>/dev/null || :
+        wait "${codes[0]}" || a=$?
+        wait "${codes[1]}" || b=$?
+        [ "$a $b" = "0 5" ] || [ "$a $b" = "5 0" ] || {
+            echo "exit statuses: $a $b"
+            return 1
+        }
+    done
+}
+
+@test "a stable version that cannot be loaded after a restart does not give its clients to the canary" {
+    serve
+    deploy
+    stable=$v
+    guest v2
+    SHOP_TOKEN=two deploy --no-traffic
+    canary=$v
+    split "$stable" 9000 "$canary" 1000 >/dev/null
+    stop_server
+    printf broken >"$HOME/.local/state/edgectl/apps/shop/versions/$stable/app.wasm"
+    serve
+    expect_in "$(cat ../serve.log)" "warning: app 'shop': version $stable, which has 90 % of the traffic, cannot be served"
+    served=0
+    for i in {1..60}; do
+        case $(curl -s -m 20 -o /dev/null -w '%{http_code}' -H "edgectl-client: c$i" "$url/") in
+        200) served=$((served + 1)) ;;
+        503) ;;
+        *) return 1 ;;
+        esac
+    done
+    [ "$served" -gt 0 ] && [ "$served" -lt 30 ]
+    answers "$canary" "v2 beta=off token=two"
+    [ "$(status_of "$stable")" = 503 ]
+    edgectl rollback "$canary"
+    [ "$(page)" = "v2 beta=off token=two" ]
+}
+
+@test "the host that an app has by its name is no other's" {
+    serve
+    deploy
+    run admin PUT /v1/apps/other -d '{"hosts":["shop.localhost"]}'
+    expect_in "$output" "host 'shop.localhost' belongs to app 'shop'"
+    admin PUT /v1/apps/shop -d '{"hosts":["later.localhost"]}' >/dev/null
+    run admin PUT /v1/apps/later -d '{"hosts":[]}'
+    expect_in "$output" "host 'later.localhost' belongs to app 'shop'"
+}
+
+# post ID: a version of shop from what was uploaded as $sum.
+post() {
+    admin POST /v1/apps/shop/versions -d "{\"id\":\"$1\",\"release\":\"$1\",\"manifest\":\"name: shop\\nbuild: {artifact: app.wasm}\\n\",\"files\":[{\"path\":\"app.wasm\",\"sha256\":\"$sum\"}]}"
+}
+
+status_of() {
+    curl -s -m 20 -o /dev/null -w '%{http_code}' -H "edgectl-version: $1" "$url/"
+}
+
+upload_module() {
+    sum=$(sha256sum <app.wat | cut -d' ' -f1)
+    admin PUT "/v1/apps/shop/blobs/$sum" --data-binary @app.wat
+}
+
+@test "two versions that share a file are made from one upload" {
+    serve
+    deploy
+    upload_module
+    expect_in "$(post one)" '"id":"one"'
+    expect_in "$(post two)" '"id":"two"'
+}
+
+@test "a version that cannot be written down has not happened, and nothing is lost by it" {
+    serve
+    deploy
+    upload_module
+    for i in {1..99}; do
+        post "v$i" >/dev/null
+    done
+    dir=$HOME/.local/state/edgectl/apps/shop
+    mv "$dir/app.json" kept
+    mkdir -p "$dir/app.json/x"
+    expect_in "$(post late)" '"error"'
+    rm -r "$dir/app.json"
+    mv kept "$dir/app.json"
+    edgectl versions --json
+    [ "$(grep -o '"number"' <<<"$output" | wc -l)" = 100 ]
+    [[ $output != *'"late"'* ]]
+    [ "$(status_of v1)" = 200 ]
+    expect_in "$(post late)" '"id":"late"'
+    edgectl versions --json
+    [ "$(grep -o '"number"' <<<"$output" | wc -l)" = 100 ]
+    [[ $output != *'"v1"'* ]]
+    [ "$(status_of late)" = 200 ]
+    [ "$(status_of v1)" = 404 ]
+}
+
 @test "a rollback brings code, config and secrets back as one" {
     serve
     deploy

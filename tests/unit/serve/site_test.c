@@ -17,6 +17,15 @@ static struct exchange *request(const char *uri, const char *name, const char *v
     return ex;
 }
 
+static void add_version(struct site *site, const char *id, int bp)
+{
+    struct deployment *d = deployment_new("site", id, NULL, 1);
+    struct site_version *v = &site->versions[site->version_count++];
+    snprintf(v->id, sizeof v->id, "%s", id);
+    v->deployment = d;
+    site->arms[site->arm_count++] = (struct site_arm){deployment_ref(d), bp};
+}
+
 /* "shop" at shop.test with v1 and v2, v2 having `bp`; "other" at other.test with v1 only. */
 static struct sites *two_apps(int bp)
 {
@@ -28,13 +37,10 @@ static struct sites *two_apps(int bp)
         site->hosts = xcalloc(1, sizeof(char *));
         site->hosts[site->host_count++] = xasprintf("%s.test", names[i]);
         site->versions = xcalloc(2, sizeof *site->versions);
-        site->versions[site->version_count++] = deployment_new("site", "v1", NULL, 1);
-        site->arms[site->arm_count++] = (struct site_arm){deployment_ref(site->versions[0]),
-                                                          i ? 10000 : 10000 - bp};
+        add_version(site, "v1", i ? 10000 : 10000 - bp);
         if (i)
             continue;
-        site->versions[site->version_count++] = deployment_new("site", "v2", NULL, 1);
-        site->arms[site->arm_count++] = (struct site_arm){deployment_ref(site->versions[1]), bp};
+        add_version(site, "v2", bp);
     }
     return s;
 }
@@ -78,6 +84,66 @@ static void the_header_forces_a_version(void **state)
     assert_string_equal(headers_get(ex->added, LABEL_VERSION), "v2");
     deployment_unref(pick.deployment);
     exchange_unref(ex);
+    sites_unref(s);
+}
+
+/* The problem's status, for a host that is known. */
+static int refused(struct sites *s, const char *name, const char *value)
+{
+    struct site_pick pick;
+    struct exchange *ex = request("http://shop.test/", name, value);
+    assert_true(sites_pick(s, ex, &pick));
+    assert_int_equal(pick.deployment == NULL, pick.problem != NULL);
+    deployment_unref(pick.deployment);
+    exchange_unref(ex);
+    return pick.status;
+}
+
+static void take_away(struct deployment **d)
+{
+    deployment_unref(*d);
+    *d = NULL;
+}
+
+/* Its clients are not the canary's: nobody has judged it for them. */
+static void a_stable_version_that_cannot_be_served_gives_nothing_to_the_canary(void **state)
+{
+    (void)state;
+    struct sites *s = two_apps(1000);
+    int served = 0;
+    take_away(&s->list[0].arms[0].deployment);
+    take_away(&s->list[0].versions[0].deployment);
+    for (int i = 0; i < 1000; i++) {
+        char client[20];
+        snprintf(client, sizeof client, "client-%d", i);
+        int status = refused(s, LABEL_CLIENT, client);
+        assert_true(status == 0 || status == 503);
+        served += status == 0;
+    }
+    assert_in_range(served, 50, 150);
+    assert_int_equal(refused(s, LABEL_VERSION, "v2"), 0);
+    assert_int_equal(refused(s, LABEL_VERSION, "v1"), 503);
+    sites_unref(s);
+}
+
+static void a_canary_that_cannot_be_served_leaves_all_to_the_stable_version(void **state)
+{
+    (void)state;
+    struct sites *s = two_apps(5000);
+    take_away(&s->list[0].arms[1].deployment);
+    for (int i = 0; i < 100; i++)
+        assert_string_equal(asked(s, "http://shop.test/", NULL, NULL), "v1");
+    sites_unref(s);
+}
+
+static void a_version_that_is_being_loaded_is_not_unknown(void **state)
+{
+    (void)state;
+    struct sites *s = two_apps(0);
+    take_away(&s->list[0].versions[1].deployment);
+    s->list[0].versions[1].loading = true;
+    assert_int_equal(refused(s, LABEL_VERSION, "v2"), 503);
+    assert_int_equal(refused(s, LABEL_VERSION, "v3"), 404);
     sites_unref(s);
 }
 
@@ -158,6 +224,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_choose_the_app),
         cmocka_unit_test(the_header_forces_a_version),
+        cmocka_unit_test(a_stable_version_that_cannot_be_served_gives_nothing_to_the_canary),
+        cmocka_unit_test(a_canary_that_cannot_be_served_leaves_all_to_the_stable_version),
+        cmocka_unit_test(a_version_that_is_being_loaded_is_not_unknown),
         cmocka_unit_test(a_host_names_a_version),
         cmocka_unit_test(shares_are_kept_and_grow_without_losing_anyone),
         cmocka_unit_test(the_cookie_keeps_a_client),
