@@ -30,7 +30,8 @@ ${1-rollout: {steps: [10%, 100%], soak: 1s, history: 0\}}
 END
 }
 
-# A guest that answers 200, but that on PERMILLE of its requests does BAD (fail, trap, slow, leak).
+# A guest that answers 200, but that on PERMILLE of its requests does BAD (fail, trap, slow, leak, or
+# moody: it fails where the config store `flags` says that `mood` is "bad").
 # guest LABEL [BAD PERMILLE]
 guest() {
     local label=$1 bad=${2:-none} share=$((${3:-0} * 65536 / 1000)) act=''
@@ -38,6 +39,7 @@ guest() {
     fail) act='(local.set $s (i32.const 503))' ;;
     trap) act='(unreachable)' ;;
     slow) act='(call $nap)' ;;
+    moody) act='(if (call $moody) (then (local.set $s (i32.const 503))))' ;;
     leak) act='(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
         (unreachable)' ;;
     esac
@@ -46,6 +48,8 @@ guest() {
   (import "wasi_snapshot_preview1" "random_get" (func \$random (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "poll_oneoff"
     (func \$poll (param i32 i32 i32 i32) (result i32)))
+  (import "fastly_config_store" "open" (func \$c_open (param i32 i32 i32) (result i32)))
+  (import "fastly_config_store" "get" (func \$c_get (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "fastly_http_resp" "new" (func \$resp_new (param i32) (result i32)))
   (import "fastly_http_resp" "status_set" (func \$status (param i32 i32) (result i32)))
   (import "fastly_http_resp" "send_downstream" (func \$send (param i32 i32 i32) (result i32)))
@@ -53,6 +57,12 @@ guest() {
   (import "fastly_http_body" "write" (func \$write (param i32 i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (data (i32.const 16) "$label")
+  (data (i32.const 400) "flagsmood")
+  (func \$moody (result i32)
+    (drop (call \$c_open (i32.const 400) (i32.const 5) (i32.const 416)))
+    (drop (call \$c_get (i32.load (i32.const 416)) (i32.const 405) (i32.const 4) (i32.const 448)
+                        (i32.const 32) (i32.const 420)))
+    (i32.eq (i32.load8_u (i32.const 448)) (i32.const 98)))
   (func \$nap
     (i32.store8 (i32.const 136) (i32.const 0))
     (i32.store (i32.const 144) (i32.const 1))

@@ -55,6 +55,29 @@ load rollout
     [ "$(share_of "$old")" = 100.0 ]
 }
 
+# It is told to by the hook before that step; from another state folder, as from another machine.
+@test "a version that is good until it has half of the traffic is put back from there" {
+    manifest "config: {flags: {mood: good}}
+rollout:
+  steps: [10%, 50%, 100%]
+  soak: 1s
+  history: 0s
+  hooks:
+    after: [{command: 'test \$EDGECTL_ROLLOUT_STEP != 2 || echo passed >../passed'}]
+    before: [{command: 'test \$EDGECTL_ROLLOUT_STEP != 2 ||
+      \"$EDGECTL\" config put flags mood bad --target local --state ../elsewhere'}]"
+    serve
+    versions moody 1000
+    load_at 1000
+    edgectl rollout run
+    expect_status 3
+    expect_in "$output" "10 % on the new version"
+    expect_in "$output" "50 % on the new version"
+    expect_in "$stderr" "rolled back: errors: "
+    [ ! -e ../passed ]
+    [ "$(share_of "$old")" = 100.0 ]
+}
+
 # The figure: half of the requests fail at 1 % of 2,000 a second.
 @test "a bad version at 1 % is put back within 3 s and 100 failed requests" {
     manifest 'rollout: {steps: [1%, 100%], soak: 10m, history: 0s}'
