@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "cmd/rollout_begin.h"
+#include "rollout/note.h"
 #include "provider/common.h"
 
 struct args {
@@ -108,6 +109,8 @@ static int abort_to(struct rollout_session *s, const char *version, struct err *
     out_note(s->cli->out, "version %s has all traffic", version);
     if (loaded < 0 || close_journal(s, version_at(s->rollout, 0, version), &why) < 0)
         out_warn(s->cli->out, "%s", why.msg);
+    for (int i = 0; i < s->count; i++)
+        note_end(s->target[i].target);
     return 0;
 }
 

@@ -89,13 +89,16 @@ static int from_note(struct rollout_session *s, bool write, struct err *err)
     struct err why;
     int r = note_get(first->target, &note, &why);
     const char *phase = json_string_value(json_object_get(note, "phase"));
-    bool under_way = phase && (strcmp(phase, "forward") == 0 || strcmp(phase, "back") == 0);
+    bool under_way = note_is_under_way(note);
     r = 0;
     if (note && under_way && write) {
         r = note_adopt(note, first->state_dir, first->target->o.name, &s->rollout, err);
         if (r == 0)
             out_note(s->cli->out, "taken over from %s: what was counted there is counted anew",
                      json_string_value(json_object_get(note, "host")));
+        /* Whoever runs it there finds out by that. */
+        for (int t = 0; r == 0 && t < s->count && t < s->rollout->plan.targets; t++)
+            note_put(s->rollout, s->target[t].target, t);
     } else if (note && under_way) {
         out_note(s->cli->out, "rollout %s is run from another machine (%s): phase %s, step %d",
                  json_string_value(json_object_get(note, "id")),
@@ -106,6 +109,20 @@ static int from_note(struct rollout_session *s, bool write, struct err *err)
     return r;
 }
 
+/* What was begun here and taken over on another machine goes on from where that one is. */
+static int take_back(struct rollout_session *s, struct err *err)
+{
+    char host[NOTE_HOST_MAX];
+    if (!rollout_is_under_way(s->rollout) ||
+        !note_is_taken(s->rollout, s->target[0].target, 0, host))
+        return 0;
+    int r = rollout_add(s->rollout, json_pack("{s:s, s:s, s:s}", "e", "end", "result", "taken",
+                                              "code", "none"), err);
+    rollout_free(s->rollout);
+    s->rollout = NULL;
+    return r < 0 ? r : from_note(s, true, err);
+}
+
 int rollout_session_load(struct rollout_session *s, const char *id, bool write, struct err *err)
 {
     struct history *h = NULL;
@@ -113,8 +130,10 @@ int rollout_session_load(struct rollout_session *s, const char *id, bool write, 
     int r = history_open(first->state_dir, first->target->o.name, id, write, &h, err);
     if (r < 0)
         return r;
-    if (h)
-        return rollout_load(h, &s->rollout, err);
+    if (h) {
+        r = rollout_load(h, &s->rollout, err);
+        return r == 0 && write ? take_back(s, err) : r;
+    }
     if (id)
         return err_set(err, ERR_USAGE, "there is no rollout '%s'", id);
     return from_note(s, write, err);

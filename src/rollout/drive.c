@@ -296,6 +296,12 @@ static int set_split(struct drive *d, const struct rollout_move *m, struct err *
         if (rollout_verdict(r, false).verdict == GATE_FAIL && !r->state.full)
             return go_back(d, ERR_GATE, err);
     }
+    char host[NOTE_HOST_MAX];
+    if (!d->o.force && note_is_taken(r, d->o.target[m->target], m->target, host)) {
+        err_set(&why, ERR_DRIFT, "the rollout has been taken over on %s", host);
+        err_hint(&why, "let it go on there, or take it back: edgectl rollout resume, or abort");
+        return stop(d, ERR_DRIFT, &why, err);
+    }
     int result = drive_event(d, json_pack("{s:s, s:i, s:i, s:i, s:i, s:b}", "e", "intent", "step",
                                           r->state.step, "target", m->target, "from",
                                           d->seen.split[m->target].bp, "to", m->bp, "back",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rollout/note.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +55,51 @@ int note_get(struct target *t, json_t **ret, struct err *err)
         return r;
     *ret = json_loadb(buf_str(&text), text.len, 0, NULL);
     return *ret ? 1 : 0;
+}
+
+bool note_is_under_way(const json_t *note)
+{
+    const char *phase = json_string_value(json_object_get(note, "phase"));
+    return phase && (strcmp(phase, rollout_phase_name(PHASE_FORWARD)) == 0 ||
+                     strcmp(phase, rollout_phase_name(PHASE_BACK)) == 0);
+}
+
+static bool says(const json_t *note, const char *key, const char *text)
+{
+    const char *its = json_string_value(json_object_get(note, key));
+    return its && strcmp(its, text) == 0;
+}
+
+bool note_is_taken(const struct rollout *r, struct target *t, int index,
+                   char ret_host[NOTE_HOST_MAX])
+{
+    json_t *note = NULL;
+    struct err ignored;
+    if (note_get(t, &note, &ignored) <= 0)
+        return false;
+    /* An older one was left behind by a rollout that is no more. */
+    bool taken = note_is_under_way(note) && !says(note, "id", history_id(r->history)) &&
+                 says(note, "canary", r->plan.target[index].canary) &&
+                 json_integer_value(json_object_get(note, "t")) > r->state.began_ms;
+    const char *host = json_string_value(json_object_get(note, "host"));
+    snprintf(ret_host, NOTE_HOST_MAX, "%s", host ? host : "another machine");
+    json_decref(note);
+    return taken;
+}
+
+void note_end(struct target *t)
+{
+    json_t *note = NULL;
+    struct err ignored;
+    if (note_get(t, &note, &ignored) <= 0)
+        return;
+    if (note_is_under_way(note)) {
+        json_object_set_new(note, "phase", json_string(rollout_phase_name(PHASE_UNDONE)));
+        json_object_set_new(note, "t", json_integer(clock_wall_ns() / 1000000));
+        cleanup(free_p) char *text = json_dumps(note, JSON_COMPACT | JSON_REAL_PRECISION(17));
+        (void)!target_put_note(t, note_key, text, &ignored);
+    }
+    json_decref(note);
 }
 
 int note_adopt(const json_t *note, const char *state_dir, const char *target, struct rollout **ret,

@@ -11,6 +11,15 @@
 void note_put(const struct rollout *r, struct target *t, int index);
 /* 1 and the note, which the caller json_decrefs; 0 when there is none. */
 must_use int note_get(struct target *t, json_t **ret, struct err *err);
+enum { NOTE_HOST_MAX = 64 };
+/* Is it of a rollout that goes on? */
+bool note_is_under_way(const json_t *note);
+/* Has another machine taken this rollout over (note_adopt) since it began here? Then its note is
+ * there instead of ours. What cannot be read says nothing. */
+bool note_is_taken(const struct rollout *r, struct target *t, int index,
+                   char ret_host[NOTE_HOST_MAX]);
+/* Whatever it says is over, for everybody: all traffic was given to one version. */
+void note_end(struct target *t);
 /* A journal of our own from it. -ERR_FAILURE when the note holds no plan. */
 must_use int note_adopt(const json_t *note, const char *state_dir, const char *target,
                         struct rollout **ret, struct err *err);

@@ -5,13 +5,15 @@ load rollout
 
 # `rollout run` in the background: its output in ../run.out, ../run.err, its pid in $runner.
 run_rollout() {
+    # What one before has said is not taken for what this one says.
+    rm -f ../run.out ../run.err
     "$EDGECTL" rollout run "$@" >../run.out 2>../run.err 3>&- &
     runner=$!
     pids+=("$runner")
 }
 
 said() {
-    grep -q "$1" ../run.out ../run.err
+    cat ../run.out ../run.err 2>/dev/null | grep -q "$1"
 }
 
 # Waits for it; its exit status is $1.

@@ -67,6 +67,18 @@ story() {
     story sampled_numbers_are_not_scaled_up
 }
 
+@test "another machine tells how it stands, goes on and aborts" {
+    story another_machine_tells_goes_on_and_aborts
+}
+
+@test "who was taken over by another machine takes no step any more" {
+    story who_was_taken_over_takes_no_step_any_more
+}
+
+@test "without any journal abort --to a version puts it there, and it is over" {
+    story without_any_journal_abort_to_a_version_puts_it_there
+}
+
 @test "logs for a time end though no line comes" {
     story logs_for_a_time_end_though_no_line_comes
 }

@@ -502,6 +502,74 @@ def sampled_numbers_are_not_scaled_up(world):
     need(0 < looked(world)[0] <= most, f"{looked(world)} looked at, {most} counted")
 
 
+# --- two machines, and one that has lost its state ---
+
+@story(*ALL)
+def another_machine_tells_goes_on_and_aborts(world):
+    world.manifest(PATIENT)
+    for command, end in (("promote --full", world.new), ("abort", world.old)):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        world.rollout("status", state="state-b")
+        need(world.status == 0 and "another machine" in world.err, f"{world.status}: {world.err}")
+        world.rollout(*command.split(), state="state-b")
+        need(world.status == 0 and "taken over from" in world.err, f"{command}: {world.err}")
+        world.whole(end)
+        world.check()
+        # Nobody has told the first one: what it finds is not what it did.
+        world.rollout("resume")
+        need(world.status in (0, 5), f"resume: {world.status}: {world.err}")
+        world.whole(end)
+
+
+@story(*ALL)
+def who_was_taken_over_takes_no_step_any_more(world):
+    """Two machines run it: the one that took it over goes on, and either can take it back."""
+    world.manifest(PATIENT)
+    world.clock = None
+    world.restore(0)
+    before = world.provider.traffic()
+    runner = world.start("rollout", "run")
+    try:
+        end = time.monotonic() + 30
+        while "waiting for approval" not in runner.stderr.readline():
+            need(time.monotonic() < end and runner.poll() is None, "it did not come to its approval")
+        at_ten = world.provider.traffic()
+        need(at_ten != before, "nothing was begun")
+        need(world.rollout("pause", state="state-b") == 0, world.err)
+        need("taken over from" in world.err, world.err)
+        need(world.rollout("promote") == 0, world.err)
+        said = runner.communicate(timeout=30)[1]
+    finally:
+        runner.kill()
+    need(runner.returncode == 5 and "taken over on" in said, f"{runner.returncode}: {said}")
+    need(world.provider.traffic() == at_ten, "a step was taken all the same")
+    # It is asked for here: then it goes on here, and not there.
+    need(world.rollout("promote", "--full") == 0, world.err)
+    world.whole(world.new)
+    need(world.rollout("resume", state="state-b") in (2, 5), f"{world.status}: {world.err}")
+    world.whole(world.new)
+
+
+@story(*ALL)
+def without_any_journal_abort_to_a_version_puts_it_there(world):
+    name = world.names[0]
+    world.manifest(PATIENT)
+    for to in (world.old[name], world.new[name]):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        world.rollout("abort", "--to", to, state="state-b")
+        need(world.status == 0, f"abort --to {to}: {world.status}: {world.err}")
+        world.whole({name: to})
+        # It is over for everybody who has no journal of it.
+        world.rollout("resume", state="state-c")
+        need(world.status == 2, f"resume: {world.status}: {world.err}")
+        world.rollout("status", state="state-c")
+        need("another machine" not in world.err, world.err)
+        need(world.rollout("abort", "--to", "nonsense", state="state-c") == 2, world.err)
+        world.whole({name: to})
+
+
 # --- beside a rollout ---
 
 @story(*ALL)
