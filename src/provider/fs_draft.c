@@ -133,18 +133,38 @@ static json_t *item_with(const json_t *list, const char *key, const char *value)
     return NULL;
 }
 
+/* Domains of the newer kind belong to a service and to none of its versions: where one is on this
+ * service already, no version needs it. Source: Fastly's API reference, "Domain management". */
+static int is_versionless(const struct change *c, const char *domain, struct err *err)
+{
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = fs_do(c->f, "GET", api_path("/domain-management/v1/domains?service_id=%s&fqdn=%s",
+                                        c->service, domain), NULL, &root, err);
+    const json_t *its = item_with(json_object_get(root, "data"), "fqdn", domain);
+    const char *service = json_text(its, "service_id");
+    return r < 0 ? r : service && strcmp(service, c->service) == 0;
+}
+
+static int add_domain(struct change *c, const char *domain, struct err *err)
+{
+    struct err other;
+    int r = change(c, "POST", path_of(c, "/domain"), api_body_form("name", domain, (char *)NULL),
+                   err);
+    if (r == -ERR_FAILURE && is_versionless(c, domain, &other) > 0)
+        return 0;
+    if (r < 0)
+        err_hint(err, "a domain can be on one service only: if another one has it, name that "
+                      "service in `service` of the target");
+    return r;
+}
+
 static int change_domains(struct change *c, const json_t *have,
                           const struct fs_content *content, struct err *err)
 {
     int r = 0;
     for (size_t i = 0; i < content->domain_count && r == 0; i++) {
-        if (item_with(have, "name", content->domains[i]))
-            continue;
-        r = change(c, "POST", path_of(c, "/domain"),
-                   api_body_form("name", content->domains[i], (char *)NULL), err);
-        if (r < 0)
-            err_hint(err, "a domain can be on one service only: if another one has it, name that "
-                          "service in `service` of the target");
+        if (!item_with(have, "name", content->domains[i]))
+            r = add_domain(c, content->domains[i], err);
     }
     return r;
 }

@@ -76,6 +76,7 @@ class Fastly(Fake):
         self.more_logs = threading.Condition(self.lock)
         self.ids, self.edge_log, self.broken = 0, [], set()
         self.lose = None        # "comment" or "package": the next one is answered, and lost
+        self.managed = {}       # domains of no version: service ids
         self.lag = False        # what is in stores is not seen at the edge yet
         self.page = 1000        # most stores in one answer
         self.writing = {}       # service -> what changes it right now
@@ -300,6 +301,8 @@ class Fastly(Fake):
         f = req.form()
         if set(f) - {"name", "comment"}:
             raise Refused(f"no domain: {f}")
+        if f["name"] in self.managed:
+            return no(400, "Bad request", f"Domain '{f['name']}' is managed without versions")
         for other in self.services.values():
             if other is not s and any(f["name"] in x.domains for x in other.versions.values()
                                       if x.active or not x.locked):
@@ -308,6 +311,13 @@ class Fastly(Fake):
             return no(409, "Duplicate record", f"Duplicate domain: '{f['name']}'")
         v.domains[f["name"]] = {}
         return Answer(json={"name": f["name"]})
+
+    @route("GET", "/domain-management/v1/domains", query=["service_id", "fqdn", "limit", "cursor"])
+    def managed_domains(self, req):
+        found = [{"id": f"dm-{fqdn}", "fqdn": fqdn, "service_id": id}
+                 for fqdn, id in self.managed.items()
+                 if req.query.get("service_id", id) == id and req.query.get("fqdn", fqdn) == fqdn]
+        return Answer(json={"data": found, "meta": {"limit": 100, "total": len(found)}})
 
     @route("GET", V + "/backend")
     def backends(self, req, service, number):
@@ -694,7 +704,8 @@ class Fastly(Fake):
         for s in self.services.values():
             for v in s.versions.values():
                 on_staging = v.staging and self.staged_call(req)
-                if (on_staging or (v.active and not self.staged_call(req))) and req.host in v.domains:
+                known = req.host in v.domains or self.managed.get(req.host) == s.id
+                if (on_staging or (v.active and not self.staged_call(req))) and known:
                     return self.run(s, v, req)
         return Answer(500, body=b"no service for this host\n")
 

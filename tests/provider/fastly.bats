@@ -238,6 +238,24 @@ GET /service/version/2/package" ]
     no_violations
 }
 
+@test "a domain that belongs to no version of a service stays where it is" {
+    fake call '{"name": "service", "service": "theirs", "domains": ["old.example.com"]}' >id
+    id=$(sed 's/.*"id":"\(.*\)".*/\1/' id)
+    fake call "{\"name\": \"set\", \"managed\": {\"shop.example.com\": \"$id\"}}" >/dev/null
+    manifest "service: $id, domains: [shop.example.com]"
+    deploy 1
+    ship_ok prod split "$version"
+    [ "$(says shop.example.com)" = theirs.2 ]
+    # Of another service it is not ours to use.
+    fake call '{"name": "set", "managed": {"www.example.com": "SUother"}}' >/dev/null
+    manifest "service: $id, domains: [www.example.com]"
+    REL=2 ship prod deploy app two secrets/api-key=secret-1
+    expect_status 1
+    expect_in "$stderr" "is managed without versions"
+    expect_in "$stderr" "hint: a domain can be on one service only"
+    no_violations
+}
+
 @test "the router: made around a live domain, which always answers; shares, promotion, rollback" {
     manifest 'domains: [shop.example.com]'
     deploy 1
