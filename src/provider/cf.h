@@ -39,6 +39,7 @@ struct cf {
     char *subdomain;                /* of the account below workers.dev; NULL = not known, none */
     json_t *deployments;            /* as read last ... */
     int64_t deployments_ns;         /* ... at this time of clock_mono_ns; 0 = not valid */
+    json_t *zones;                  /* {name: zone's id, or null: it is none} as far as asked */
     bool exists;                    /* the worker, as plan() saw it */
     struct cf_namespace *namespaces;
     size_t namespace_count;

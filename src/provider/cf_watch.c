@@ -278,13 +278,21 @@ int cf_tail(struct target *t, const char *version, log_fn *fn, void *env, struct
 
 int cf_zone(struct cf *c, const char *host, char **ret_zone, struct err *err)
 {
+    if (!c->zones)
+        c->zones = json_object();
     for (const char *name = host; strchr(name, '.'); name = strchr(name, '.') + 1) {
+        *ret_zone = json_text_copy(c->zones, name);
+        if (*ret_zone)
+            return 1;
+        if (json_object_get(c->zones, name))
+            continue;
         cleanup(json_decref_p) json_t *root = NULL;
         int r = cf_do(c, "GET", api_path("/zones?name=%s&account.id=%s", name, c->account), NULL,
                       &root, err);
         if (r < 0)
             return r;
         *ret_zone = json_text_copy(json_array_get(json_object_get(root, "result"), 0), "id");
+        json_object_set_new(c->zones, name, *ret_zone ? json_string(*ret_zone) : json_null());
         if (*ret_zone)
             return 1;
     }

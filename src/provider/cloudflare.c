@@ -32,6 +32,7 @@ static void cf_close(struct target *t)
     free(c->script);
     free(c->subdomain);
     json_decref(c->deployments);
+    json_decref(c->zones);
     target_fini(t);
     free(c);
 }

@@ -4,51 +4,17 @@
 
 load ../lib
 load ship
+load shop
+
+SHOP_PROVIDER=cloudflare
+# The worker.
+SHOP_STATE='w = s["scripts"].get("shop")'
 
 setup() {
     scratch
     unset "${!CLOUDFLARE_@}" "${!CF_@}"
-    start_fake cloudflare --edge
+    shop
     export CLOUDFLARE_API_BASE_URL=$FAKE/client/v4 CLOUDFLARE_API_TOKEN=cf-token
-    # Deployed apps are reached through the fake, as its edge.
-    export HTTPS_PROXY=$FAKE SSL_CERT_FILE=$PWD/fake/ca.pem REL=1
-    small_wasm >app.wasm
-    manifest
-}
-
-teardown() {
-    stop_fake
-}
-
-# manifest [KEYS of the target]
-manifest() {
-    cat >edge.yaml <<EOF
-name: shop
-build: { artifact: app.wasm }
-kv: { sessions: { entries: { a: "1", b: { text: two, metadata: m } } } }
-config: { flags: { rel: "\${REL}" } }
-secrets: { api-key: }
-targets: { prod: { provider: cloudflare${1:+, $1} } }
-EOF
-}
-
-# deploy N: release N; $version is its version.
-deploy() {
-    REL=$1 ship_ok prod deploy app "release $1" "secrets/api-key=secret-$1"
-    version=$(field version)
-}
-
-# state EXPRESSION: of Python, about `s` (the fake's state) and `w` (the worker).
-state() {
-    fake state | python3 -c 'import json, sys
-s = json.load(sys.stdin)
-w = s["scripts"].get("shop")
-print(eval(sys.argv[1]))' "$1"
-}
-
-split() {
-    ship_ok prod get-split
-    expect_in "$output" "\"arms\": $1"
 }
 
 @test "a first deploy makes namespace, content, worker and address; a second does nothing" {

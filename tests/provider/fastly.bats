@@ -4,51 +4,17 @@
 
 load ../lib
 load ship
+load shop
+
+SHOP_PROVIDER=fastly
+SHOP_KEYS='backends: { origin: { url: "https://origin.example.com:8443", timeout: 5s } }'
+# The versions of the service.
+SHOP_STATE='v = s["services"].get("shop", {}).get("versions")'
 
 setup() {
     scratch
-    start_fake fastly --edge
+    shop
     export FASTLY_API_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token FASTLY_USE_API_SIGNING_KEY=1
-    # Deployed apps are reached through the fake, as its edge.
-    export HTTPS_PROXY=$FAKE SSL_CERT_FILE=$PWD/fake/ca.pem REL=1
-    small_wasm >app.wasm
-    manifest
-}
-
-teardown() {
-    stop_fake
-}
-
-# manifest [KEYS of the target]
-manifest() {
-    cat >edge.yaml <<EOF
-name: shop
-build: { artifact: app.wasm }
-backends: { origin: { url: "https://origin.example.com:8443", timeout: 5s } }
-kv: { sessions: { entries: { a: "1", b: { text: two, metadata: m } } } }
-config: { flags: { rel: "\${REL}" } }
-secrets: { api-key: }
-targets: { prod: { provider: fastly${1:+, $1} } }
-EOF
-}
-
-# deploy N: release N; $version is its version.
-deploy() {
-    REL=$1 ship_ok prod deploy app "release $1" "secrets/api-key=secret-$1"
-    version=$(field version)
-}
-
-# state EXPRESSION: of Python, about `s` (the fake's state) and `v` (the versions of shop).
-state() {
-    fake state | python3 -c 'import json, sys
-s = json.load(sys.stdin)
-v = s["services"].get("shop", {}).get("versions")
-print(eval(sys.argv[1]))' "$1"
-}
-
-split() {
-    ship_ok prod get-split
-    expect_in "$output" "\"arms\": $1"
 }
 
 # says HOST [SHARE]: who answers there.
