@@ -41,6 +41,29 @@ int rollout_go_on(struct rollout_session *s, bool no_wait, bool force, struct er
     return r;
 }
 
+/* What the manifest asks for must be possible before anything is begun. */
+static int check_evidence(struct rollout_session *s, struct plan *plan, struct err *err)
+{
+    static const struct manifest_rollout plain;
+    const struct manifest *m = s->target[0].manifest;
+    struct evidence *e = NULL;
+    struct err why;
+    int r = evidence_new(m->rollout ? m->rollout : &plain, m, plan, NULL, &e, err);
+    for (int i = 0; i < s->count && r == 0; i++) {
+        bool known;
+        r = evidence_check(e, i, &known, err);
+        if (r < 0)
+            r = err_wrap(err, r, "nothing was begun, since the evidence cannot be read");
+        else if (!known)
+            out_warn(s->cli->out, "the evidence knows no requests of the stable version of '%s' "
+                     "(%.60s) yet", plan->target[i].name, plan->target[i].stable);
+    }
+    if (r == 0 && evidence_freeze(e, plan, &why) < 0)
+        out_note(s->cli->out, "nothing is known of the past: %s", why.msg);
+    evidence_free(e);
+    return r;
+}
+
 static int begin(struct rollout_session *s, const char *version, struct err *err)
 {
     struct plan plan;
@@ -55,14 +78,7 @@ static int begin(struct rollout_session *s, const char *version, struct err *err
         return r;
     if (drive_freeze(&o, &plan, &why) < 0)
         out_note(s->cli->out, "nothing is known of the past: %s", why.msg);
-    /* What the manifest asks for must be possible before anything is begun. */
-    struct evidence *e = NULL;
-    static const struct manifest_rollout plain;
-    r = evidence_new(first->manifest->rollout ? first->manifest->rollout : &plain, first->manifest,
-                     &plan, NULL, &e, err);
-    if (r == 0 && evidence_freeze(e, &plan, &why) < 0)
-        out_note(s->cli->out, "nothing is known of the past: %s", why.msg);
-    evidence_free(e);
+    r = check_evidence(s, &plan, err);
     for (int i = 0; i < s->count && r == 0; i++) {
         int bp[SPLIT_STAGES_MAX], count = 0;
         if (s->target[i].target->caps.split != SPLIT_STAGED)

@@ -13,7 +13,7 @@
 #include "cmd/session.h"
 #include "rollout/report.h"
 
-static const int64_t tell_every_ms = 10000;
+static const int64_t tell_every_ms = 10000, trouble_every_ms = 60000;
 
 /* --- pieces --- */
 
@@ -123,7 +123,7 @@ static bool waiting_text(const struct rollout *r, char *to, size_t cap)
         return false;
     if (s->paused)
         snprintf(to, cap, "paused; go on with: edgectl rollout resume");
-    else if (v.reason == GATE_NO_DATA && s->looks && counted(r) == 0)
+    else if (v.reason == GATE_NO_DATA && s->set && counted(r) == 0)
         snprintf(to, cap, "no request was counted yet: is there traffic? "
                           "(rollout.evidence.probes makes some)");
     else if (passed && step->approval && !s->approved)
@@ -257,6 +257,11 @@ static bool redraw(struct rollout_show *s, const struct rollout *r)
     if (s->drawn)
         out_printf(s->cli->out, "\033[%dA\033[J", s->drawn);
     s->drawn = draw(s->cli, r);
+    if (s->trouble[0]) {
+        out_printf(s->cli->out, "  %strouble:%s %s\n", out_style(s->cli->out, OUT_RED),
+                   out_style(s->cli->out, OUT_PLAIN), s->trouble);
+        s->drawn++;
+    }
     out_printf(s->cli->out, "\033[?7h");
     out_flush(s->cli->out);
     return true;
@@ -297,10 +302,28 @@ static bool event_text(const struct rollout *r, const json_t *e, char *to, size_
     return true;
 }
 
+/* A look without any count. */
+static bool unread(const json_t *look)
+{
+    static const char *const arms[] = {"s", "c"};
+    size_t i;
+    json_t *cell;
+    for (size_t a = 0; a < ARRAY_LEN(arms); a++) {
+        json_array_foreach (json_object_get(look, arms[a]), i, cell) {
+            if (!json_is_null(cell))
+                return false;
+        }
+    }
+    return true;
+}
+
 void rollout_show_event(void *env, const struct rollout *r, const json_t *event)
 {
     struct rollout_show *s = env;
     char text[512];
+    /* A reading that went well ends the trouble, also where it is told as lines. */
+    if (strcmp(json_string_value(json_object_get(event, "e")), "look") == 0 && !unread(event))
+        s->trouble[0] = '\0';
     if (out_is_json(s->cli->out)) {
         json_t *o = report_event(r, event);
         if (o) {
@@ -345,11 +368,34 @@ void rollout_show_wait(void *env, const struct rollout *r, const struct rollout_
     }
 }
 
+/* The same but for numbers, such as a time or a duration? */
+static bool same_words(const char *a, const char *b)
+{
+    static const char digits[] = "0123456789";
+    for (; *a && *b; a++, b++) {
+        a += strspn(a, digits);
+        b += strspn(b, digits);
+        if (*a != *b)
+            return false;
+        if (!*a)
+            break;
+    }
+    return *a == *b;
+}
+
+/* Told again only now and then: it comes with each poll. */
 void rollout_show_trouble(void *env, const struct err *err)
 {
     struct rollout_show *s = env;
-    if (!s->screen)
-        out_warn(s->cli->out, "%s", err->msg);
+    int64_t now = clock_mono_ns() / 1000000;
+    char text[sizeof s->trouble];
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, err->msg);
+    bool again = same_words(s->trouble, text);
+    memcpy(s->trouble, text, sizeof text);
+    if (s->screen || (again && now - s->trouble_ms < trouble_every_ms))
+        return;
+    s->trouble_ms = now;
+    out_warn(s->cli->out, "%s", err->msg);
 }
 
 int rollout_show_drive(struct cli *cli, struct rollout *r, struct drive_options *o,

@@ -12,6 +12,8 @@ struct rollout_show {
     int drawn;                      /* lines of the last drawing */
     int64_t told_ms;                /* of the last line about waiting */
     enum gate_reason told_reason;
+    char trouble[256];              /* what went wrong last; "": nothing */
+    int64_t trouble_ms;             /* when it was told */
 };
 
 void rollout_show_init(struct rollout_show *s, struct cli *cli);

@@ -35,7 +35,7 @@ bool api_is_loopback(const struct uri_host *h)
     return strspn(h->host, "0123456789.") >= h->host_len;
 }
 
-static int check_base(struct api *a, struct err *err)
+static int check_base(struct api *a, bool plain_ok, struct err *err)
 {
     struct uri uri;
     struct uri_host host;
@@ -48,7 +48,7 @@ static int check_base(struct api *a, struct err *err)
     bool tls = uri.scheme_len == 5 && strncasecmp(uri.scheme, "https", 5) == 0;
     bool plain = uri.scheme_len == 4 && strncasecmp(uri.scheme, "http", 4) == 0;
     a->loopback = api_is_loopback(&host) || a->unix_socket;
-    if (!tls && !(plain && a->loopback)) {
+    if (!tls && !(plain && (a->loopback || plain_ok))) {
         int r = err_set(err, ERR_USAGE, "%s: '%s' is not https", from, a->base);
         err_hint(err, "plain http is for servers on this machine only: credentials would be seen");
         return r;
@@ -130,7 +130,7 @@ int api_new(const struct api_options *options, struct api **ret_api, struct err 
         if (space) /* "Bearer ...": the token alone, too */
             redact_add(&a->hidden, space + 1, strlen(space + 1));
     }
-    int r = check_base(a, err);
+    int r = check_base(a, options->plain, err);
     if (r == 0)
         r = set_times(&a->options, err);
     if (r < 0)

@@ -55,6 +55,7 @@ struct api_options {
     const char *name;               /* for people: "Cloudflare" */
     /* Scheme, host, port and a path put before every request's. https only, but to loopback. */
     const char *base;
+    bool plain;                     /* http to others, too: nothing secret goes with a request */
     const char *base_from;          /* variable that named it, for messages; NULL = the default */
     const char *unix_socket;        /* connect there, whatever `base` says; NULL = no */
     const char *ca_file;            /* instead of any other; copied; NULL = none */

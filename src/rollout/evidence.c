@@ -82,6 +82,13 @@ bool evidence_has_past(const struct evidence *e)
     return e->r->evidence == EVIDENCE_PROVIDER || e->r->evidence == EVIDENCE_PROMETHEUS;
 }
 
+int evidence_check(struct evidence *e, int i, bool *ret_known, struct err *err)
+{
+    *ret_known = true;
+    return e->r->evidence == EVIDENCE_PROMETHEUS ? evidence_prometheus_check(e, i, ret_known, err)
+                                                 : 0;
+}
+
 int evidence_freeze(struct evidence *e, struct plan *plan, struct err *err)
 {
     return e->r->evidence == EVIDENCE_PROMETHEUS ? evidence_prometheus_freeze(e, plan, err) : 0;

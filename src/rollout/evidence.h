@@ -38,6 +38,10 @@ bool evidence_has_past(const struct evidence *e);
  * -ERR_CREDENTIALS or -ERR_IO; one that has nothing to say leaves cells unknown. */
 must_use int evidence_read(struct evidence *e, struct target *t, int i, int64_t since_ms,
                            struct evidence_totals *ret, struct err *err);
+/* Can the source be asked about target `i`, and does it know its stable version? Only a Prometheus
+ * is asked: others say so at once (a provider) or are made later (a file). Errors as evidence_read.
+ */
+must_use int evidence_check(struct evidence *e, int i, bool *ret_known, struct err *err);
 /* Adds edges to the latency gates of the plan (the one that was given) as plan_freeze_edges() does,
  * from a source that is no provider. */
 must_use int evidence_freeze(struct evidence *e, struct plan *plan, struct err *err);

@@ -20,6 +20,8 @@ must_use int evidence_prometheus_open(struct evidence *e, struct err *err);
 void evidence_prometheus_close(struct evidence *e);
 must_use int evidence_prometheus_since(struct evidence *e, int i, int64_t since_ms,
                                        struct evidence_totals *ret, struct err *err);
+must_use int evidence_prometheus_check(struct evidence *e, int i, bool *ret_known,
+                                       struct err *err);
 must_use int evidence_prometheus_freeze(struct evidence *e, struct plan *plan, struct err *err);
 must_use int evidence_prometheus_read(struct evidence *e, int i, struct evidence_totals *ret,
                                       struct err *err);

@@ -109,6 +109,16 @@ static int add_credentials(const struct evidence *e, struct headers *to, struct 
     return r;
 }
 
+/* Source: Prometheus HTTP API: {"status": "error", "errorType": ..., "error": ...}. */
+static bool explain(const struct api_response *r, struct buf *words)
+{
+    json_t *body = json_loadb(r->body, r->len, 0, NULL);
+    const char *error = json_string_value(json_object_get(body, "error"));
+    bool told = error && buf_printf(words, "%s", error);
+    json_decref(body);
+    return told;
+}
+
 int evidence_prometheus_open(struct evidence *e, struct err *err)
 {
     struct headers headers = {0};
@@ -121,7 +131,8 @@ int evidence_prometheus_open(struct evidence *e, struct err *err)
         .name = "Prometheus", .base = e->r->prometheus.url, .headers = &headers,
         .hint_credentials = "see rollout.evidence.prometheus in the manifest: token, or user and "
                             "password",
-        .ca_file = e->r->prometheus.ca, .answer_ms = 30000,
+        .ca_file = e->r->prometheus.ca, .answer_ms = 30000, .explain = explain,
+        .plain = !e->r->prometheus.token_env && !e->r->prometheus.password_env,
     };
     r = api_new(&o, &e->api, err);
     headers_clear(&headers);
@@ -337,6 +348,18 @@ int evidence_prometheus_since(struct evidence *e, int i, int64_t since_ms,
             cell->bad[k] -= then.cell[m].bad[k];
     }
     return 0;
+}
+
+int evidence_prometheus_check(struct evidence *e, int i, bool *ret_known, struct err *err)
+{
+    struct followed *f = xnew(struct followed);
+    struct question q = {.target = i, .at_ms = now_ms(), .to = f};
+    struct evidence_arm stable = {0};
+    int r = read_arm(e, &q, &stable, err);
+    clear_followed(f);
+    free(f);
+    *ret_known = stable.known;
+    return r;
 }
 
 int evidence_prometheus_freeze(struct evidence *e, struct plan *plan, struct err *err)

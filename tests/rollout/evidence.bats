@@ -109,14 +109,13 @@ END
     export PW='pass word'
     with 'user: ed, password: {env: PW}'
     edgectl rollout run
-    expect_status 4
+    expect_status 6
     expect_in "$stderr" "certificate"
-    edgectl rollout abort
     with 'user: ed, password: {env: PW}, ca: ../ca.pem'
     PW=wrong-one edgectl rollout run
+    expect_status 8
     expect_in "$stderr" "rollout.evidence.prometheus"
     [[ $stderr != *wrong-one* ]]
-    edgectl rollout abort
     env -u PW "$EDGECTL" rollout run >../out 2>&1 || status=$?
     [ "$status" = 8 ]
     grep -q "environment variable PW is not set" ../out
@@ -139,15 +138,63 @@ END
     rollout_with "{prometheus: {url: \"$prometheus\", requests: '{__name__=~\"up|scrape_duration_seconds\"}'}}"
     sed -i 's/soak: 1s/soak: 1s\n  deadline: 2s/' edge.yaml
     wait_for 30 scraped
+    # Before anything is changed.
     edgectl rollout run
-    expect_status 4
+    expect_status 1
+    expect_in "$stderr" "nothing was begun"
     expect_in "$stderr" "series of several names"
-    edgectl rollout abort
+    for query in 'sum((' 'up[5m]'; do
+        rollout_with "{prometheus: {url: \"$prometheus\", requests: '$query'}}"
+        edgectl rollout run
+        [ "$status" != 0 ]
+        expect_in "$stderr" "nothing was begun"
+        [[ $stderr == *"parse error"* || $stderr == *"without a range"* ]]
+    done
     rollout_with "{prometheus: {url: 'http://127.0.0.1:9'}}"
-    sed -i 's/soak: 1s/soak: 1s\n  deadline: 2s/' edge.yaml
     edgectl rollout run
-    expect_status 4
+    expect_status 6
     expect_in "$stderr" "Prometheus"
+    # Without a secret plain http goes to others, too: usual within a cluster.
+    rollout_with "{prometheus: {url: 'http://no-such-host.invalid:9'}}"
+    edgectl rollout run
+    expect_status 6
+    rollout_with "{prometheus: {url: 'http://no-such-host.invalid:9', token: {env: HOME}}}"
+    edgectl rollout run
+    expect_status 2
+    expect_in "$stderr" "is not https"
+    edgectl rollout history
+    expect_in "$stderr" "no rollout yet"
+    [ "$(share_of "$old")" = 100.0 ]
+}
+
+@test "a Prometheus that goes away is told once, also on a terminal, and stops nothing" {
+    serve
+    versions
+    load_at 200
+    prometheus
+    rollout_with "{prometheus: {url: \"$prometheus\"}}"
+    sed -i 's/soak: 1s/soak: 1h/' edge.yaml
+    wait_for 30 scraped
+    "$EDGECTL" rollout run >../run.out 2>&1 3>&- &
+    local runner=$!
+    pids+=("$runner")
+    wait_for 60 grep -q 'more requests are needed' ../run.out
+    kill "${pids[-2]}"
+    wait_for 60 grep -q 'warning: Prometheus' ../run.out
+    local seen
+    seen=$(looks)
+    wait_for 60 more_looks "$((seen + 3))"
+    [ "$(grep -c 'warning: Prometheus' ../run.out)" = 1 ]
+    kill -TERM "$runner"
+    wait "$runner" || :
+}
+
+looks() {
+    cat .edgectl/rollouts/local/*.jsonl | grep -c '"e":"look"'
+}
+
+more_looks() {
+    [ "$(looks)" -ge "$1" ]
 }
 
 scraped() {
