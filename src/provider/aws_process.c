@@ -17,9 +17,13 @@
 
 extern char **environ;
 
-enum { ANSWER_MAX = 64 * 1024, WAIT_MS = 60 * 1000 };
+/* Somebody at the terminal may have to look for a code. After its answer it only has to end. */
+enum { ANSWER_MAX = 64 * 1024, WAIT_MS = 60 * 1000, PERSON_MS = 5 * 60 * 1000, END_MS = 3000 };
+enum { NAP_MS = 10 };
 
-static int start(const char *command, int out, pid_t *ret_pid)
+/* In a group of its own it can be ended with all that it began; but a group that is not the
+ * terminal's would be stopped when it reads there (SIGTTIN), so then it stays in ours. */
+static int start(const char *command, int out, bool own_group, pid_t *ret_pid)
 {
     char *const argv[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
     posix_spawn_file_actions_t actions;
@@ -31,7 +35,8 @@ static int start(const char *command, int out, pid_t *ret_pid)
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes, (short)(POSIX_SPAWN_SETSIGMASK |
+                                                  (own_group ? POSIX_SPAWN_SETPGROUP : 0)));
     int failed = posix_spawn(ret_pid, "/bin/sh", &actions, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
@@ -39,9 +44,9 @@ static int start(const char *command, int out, pid_t *ret_pid)
 }
 
 /* Everything until the end of its output; false when it takes too long or says too much. */
-static bool read_all(int fd, struct buf *to)
+static bool read_all(int fd, int64_t limit_ms, struct buf *to)
 {
-    int64_t until_ns = clock_mono_ns() + (int64_t)WAIT_MS * 1000000;
+    int64_t until_ns = clock_mono_ns() + limit_ms * 1000000;
     for (;;) {
         int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000;
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -62,27 +67,48 @@ static bool read_all(int fd, struct buf *to)
     }
 }
 
+/* True once it has ended, with its exit status; false when it does not. */
+static bool has_ended(pid_t pid, int *ret_status)
+{
+    int64_t until_ns = clock_mono_ns() + (int64_t)END_MS * 1000000;
+    for (;;) {
+        pid_t ended = waitpid(pid, ret_status, WNOHANG);
+        if (ended == pid || (ended < 0 && errno != EINTR))
+            return true;
+        if (clock_mono_ns() > until_ns)
+            return false;
+        poll(NULL, 0, NAP_MS);
+    }
+}
+
 static int run(const char *command, struct buf *answer, struct err *err)
 {
+    bool person = isatty(STDIN_FILENO);
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_sys(err, ERR_CREDENTIALS, errno, "cannot run credential_process");
     cleanup(close_p) int in = ends[0];
     cleanup(close_p) int out = ends[1];
     pid_t pid;
-    int failed = start(command, out, &pid);
+    int failed = start(command, out, !person, &pid);
     if (failed)
         return err_sys(err, ERR_CREDENTIALS, failed, "cannot run credential_process");
     close(out);
     out = -1;
-    bool whole = read_all(in, answer);
+    int status = 0;
+    bool whole = read_all(in, person ? PERSON_MS : WAIT_MS, answer);
+    bool ended = whole && has_ended(pid, &status);
+    if (!ended) {
+        kill(person ? pid : -pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
     if (!whole)
-        kill(-pid, SIGKILL);
-    int status;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!whole)
-        return err_set(err, ERR_CREDENTIALS, "credential_process did not answer within a minute");
+        return err_set(err, ERR_CREDENTIALS, "credential_process did not answer within %s",
+                       person ? "five minutes" : "a minute");
+    if (!ended)
+        return err_set(err, ERR_CREDENTIALS, "credential_process closed its output but did not "
+                       "end");
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         return err_set(err, ERR_CREDENTIALS, "credential_process failed (%s %d)",
                        WIFEXITED(status) ? "exit status" : "signal",

@@ -139,6 +139,10 @@ source_profile = base
 credential_process = echo '{"Version": 1, "AccessKeyId": "AKIDTEST", "SecretAccessKey": "aws-secret-key"}'
 EOF
     printf '[base]\naws_access_key_id=AKIDTEST\naws_secret_access_key=aws-secret-key\n' >"$HOME/.aws/credentials"
+    printf '[profile stuck]\ncredential_process = exec >&-; sleep 1000\n' >>"$HOME/.aws/config"
+    AWS_PROFILE=stuck ship prod whoami
+    expect_status 8
+    expect_in "$stderr" "closed its output but did not end"
     AWS_PROFILE=deployer ship_ok prod whoami
     expect_in "$output" "role arn:aws:iam::1:role/deploy by profile 'deployer'"
     AWS_PROFILE=refused ship prod whoami
@@ -147,6 +151,39 @@ EOF
     AWS_PROFILE=process ship_ok prod whoami
     expect_in "$output" "credential_process of profile 'process'"
     no_violations
+}
+
+@test "a process may ask for something at the terminal" {
+    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    mkdir -p "$HOME/.aws"
+    printf '[profile asking]\ncredential_process = sh ./ask\n' >"$HOME/.aws/config"
+    cat >ask <<'EOF'
+printf 'code? ' >/dev/tty
+read -r code </dev/tty
+printf '{"Version": 1, "AccessKeyId": "AKIDTEST", "SecretAccessKey": "%s"}' "$code"
+EOF
+    cat >terminal.py <<'EOF'
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+said = b""
+while True:
+    try:
+        piece = os.read(terminal, 1000)
+    except OSError:
+        break
+    if not piece:
+        break
+    said += piece
+    if said.endswith(b"code? "):
+        os.write(terminal, b"aws-secret-key\n")
+print(said.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+EOF
+    AWS_PROFILE=asking run timeout 60 python3 terminal.py "$TEST_TOOLS/ship" prod whoami
+    expect_status 0
+    expect_in "$output" "credential_process of profile 'asking'"
 }
 
 @test "killed before or after any request, the next run ends what was begun" {

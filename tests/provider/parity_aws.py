@@ -159,7 +159,7 @@ def run(program, ours):
 #: Operations that both do, and which of ours is meant.
 COMPARED = {
     "GetCallerIdentity": first, "CreateRole": last, "PutRolePolicy": last,
-    "POST 2015-03-31 functions": last, "GET 2015-03-31 functions ID configuration": last,
+    "POST 2015-03-31 functions": last, "GET 2015-03-31 functions ID configuration": first,
     "GET 2020-05-31 distribution ID": first, "PutParameter": last, "POST 2020-05-31 distribution": last, "POST 2015-03-31 functions ID versions": last,
     "PUT 2015-03-31 functions ID code": last, "GET 2015-03-31 functions ID versions": first,
     "POST 2020-05-31 distribution ID copy": last, "POST 2020-05-31 continuous-deployment-policy": last,
