@@ -40,8 +40,8 @@ static void plan_version(struct aws_target *t, const char *version, const char *
 }
 
 /* Pairs are made for a rollout, and again when they are wanted again. */
-static int gc_pairs(struct aws_target *t, const struct aws_traffic *s, struct steps *to,
-                    struct err *err)
+static int gc_pairs(struct aws_target *t, const struct aws_traffic *s, json_t *kept,
+                    struct steps *to, struct err *err)
 {
     cleanup(json_decref_p) json_t *all = NULL;
     int r = aws_lambda_versions(t, &all, err);
@@ -52,8 +52,11 @@ static int gc_pairs(struct aws_target *t, const struct aws_traffic *s, struct st
     json_array_foreach(all, i, one) {
         char holds[2][PROVIDER_ID_MAX];
         const char *version = aws_text(one, "Version");
-        if (aws_pair_read(aws_text(one, "Description"), holds) &&
-            !(s->at && strcmp(s->at, version) == 0))
+        if (!aws_pair_read(aws_text(one, "Description"), holds))
+            continue;
+        if (s->at && strcmp(s->at, version) == 0)
+            json_array_append_new(kept, json_string(version));
+        else
             plan_version(t, version, ", made for a rollout", to);
     }
     return 0;
@@ -64,6 +67,7 @@ int aws_gc(struct target *target, const struct gc_options *o, struct steps *ret,
     struct aws_target *t = aws_of(target);
     cleanup(aws_traffic_clear) struct aws_traffic s = {0};
     cleanup(version_list_clear) struct version_list versions = {0};
+    cleanup(json_decref_p) json_t *stays = json_array();
     int r = aws_traffic_read(t, &s, err);
     if (r == 0)
         r = aws_versions(target, &versions, err);
@@ -75,8 +79,12 @@ int aws_gc(struct target *target, const struct gc_options *o, struct steps *ret,
                     (s.bp >= 0 && strcmp(s.canary, v->id) == 0);
         if (!used && kept++ >= o->keep && v->created_ms < before_ms)
             plan_version(t, v->id, "", ret);
+        else
+            json_array_append_new(stays, json_string(v->id));
     }
-    return r < 0 ? r : gc_pairs(t, &s, ret, err);
+    if (r == 0)
+        r = gc_pairs(t, &s, stays, ret, err);
+    return r < 0 ? r : aws_secrets_gc(t, stays, ret, err);
 }
 
 /* --- everything --- */

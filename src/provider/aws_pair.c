@@ -59,8 +59,8 @@ static int download(struct aws_target *t, const char *url, struct api_response *
     return r < 0 || ret->status == 200 ? r : api_fail(api, "GET", "the code", ret, err);
 }
 
-static int fetch(struct aws_target *t, const char *version, struct archive_files *files,
-                 struct err *err)
+int aws_code_fetch(struct aws_target *t, const char *version, struct archive_files *files,
+                   struct err *err)
 {
     cleanup(json_decref_p) json_t *function = NULL;
     int r = aws_lambda_read(t, version, &function, err);
@@ -132,7 +132,7 @@ static int make(struct aws_target *t, const char *const versions[ARMS], char ret
     cleanup(free_p) char *text = xasprintf("%s%s+%s", mark, versions[0], versions[1]);
     int r = 0;
     for (int arm = 0; arm < ARMS && r == 0; arm++)
-        r = fetch(t, versions[arm], &files[arm], err);
+        r = aws_code_fetch(t, versions[arm], &files[arm], err);
     if (r == 0)
         r = write_zip(versions, files, sp, &code, err);
     for (int arm = 0; arm < ARMS; arm++)

@@ -81,9 +81,9 @@ int aws_parameter_delete(struct aws_target *t, const char *name, struct err *err
     return call(t, "DeleteParameters", json_pack("{s:[s]}", "Names", name), &answer, err);
 }
 
-int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, struct err *err)
+int aws_parameters_list(struct aws_target *t, const char *path, json_t **ret, struct err *err)
 {
-    cleanup(json_decref_p) json_t *names = json_array();
+    cleanup(json_decref_p) json_t *all = json_array();
     cleanup(free_p) char *next = NULL;
     do {
         cleanup(json_decref_p) json_t *page = NULL;
@@ -92,15 +92,28 @@ int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, st
                                NAMES_AT_ONCE, "NextToken", next), &page, err);
         if (r < 0)
             return r;
-        size_t i;
-        const json_t *one;
-        json_array_foreach(json_object_get(page, "Parameters"), i, one)
-            json_array_append(names, json_object_get(one, "Name"));
+        json_t *some = json_object_get(page, "Parameters");
+        if (some)
+            json_array_extend(all, some);
         free(next);
         const char *token = aws_text(page, "NextToken");
         next = *token ? xstrdup(token) : NULL;
     } while (next);
-    *ret = TAKE(names);
+    *ret = TAKE(all);
+    return 0;
+}
+
+int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, struct err *err)
+{
+    cleanup(json_decref_p) json_t *all = NULL;
+    int r = aws_parameters_list(t, path, &all, err);
+    size_t i;
+    const json_t *one;
+    if (r < 0)
+        return r;
+    *ret = json_array();
+    json_array_foreach(all, i, one)
+        json_array_append(*ret, json_object_get(one, "Name"));
     return 0;
 }
 

@@ -77,6 +77,10 @@ must_use int aws_policies_delete(struct aws_target *t, const struct aws_policies
 
 /* Whether a version's description says that it holds two others, and which. */
 bool aws_pair_read(const char *description, char ret[2][PROVIDER_ID_MAX]);
+/* What is in a version's zip; the caller clears it. */
+struct archive_files;
+must_use int aws_code_fetch(struct aws_target *t, const char *version, struct archive_files *files,
+                            struct err *err);
 /* The version that holds these two, made unless it is there. */
 must_use int aws_pair_make(struct aws_target *t, const char *a, const char *b,
                            char ret[PROVIDER_ID_MAX], struct err *err);

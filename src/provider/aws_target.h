@@ -113,6 +113,9 @@ must_use int aws_parameter_get(struct aws_target *t, const char *name, struct bu
                                struct err *err);
 must_use int aws_parameter_put(struct aws_target *t, const char *name, const void *value,
                                size_t len, bool secret, bool overwrite, struct err *err);
+/* What is below a path, as the service lists it, without asking for values to be decrypted. */
+must_use int aws_parameters_list(struct aws_target *t, const char *path, json_t **ret,
+                                 struct err *err);
 /* Names below a path: a JSON array of texts. */
 must_use int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret,
                                  struct err *err);
@@ -228,6 +231,13 @@ must_use int aws_staging_find(struct aws_target *t, const struct aws_distributio
 must_use int aws_distribution_delete(struct aws_target *t, const char *id, struct err *err);
 /* Step: take policy and staging distribution away. */
 must_use int aws_staging_delete(struct target *t, struct step *s, struct err *err);
+
+/* --- aws_secret_gc.c --- */
+
+/* Steps that delete values of secrets which no version in `kept` (a JSON array of numbers as text)
+ * uses, and which are not the newest of their secret. */
+must_use int aws_secrets_gc(struct aws_target *t, const json_t *kept, struct steps *to,
+                            struct err *err);
 
 /* --- aws_plan.c, aws_gc.c, aws_metrics.c, aws_logs.c --- */
 

@@ -164,6 +164,29 @@ print(' '.join(re.findall('<LambdaFunctionARN>([^<]*)', json.load(sys.stdin)['di
     no_violations
 }
 
+@test "gc: values of secrets that no kept version uses go, with the newest of each kept" {
+    small_wasm >app.wasm
+    printf 'config: { flags: { rel: "${REL}" } }\n' >>edge.yaml
+    export REL
+    for REL in 1 2 3; do ship_ok prod deploy app "release $REL" "secrets/api=v$REL" secrets/same=s; done
+    ship_ok prod split 2
+    ship_ok prod put secret secrets api next
+    ship_ok prod gc 1
+    # 2 has the traffic, 3 is the newest: 1 goes.
+    expect_in "$output" 'delete version 1 of shop'
+    [ "$(grep -o 'no version that is kept uses it' <<<"$output" | wc -l)" -eq 1 ]
+    expect_in "$output" 'delete the parameter /edgectl/shop/secrets/api/'
+    # Those of 2 and 3, and the one for the next release; the one that all have.
+    ship_ok prod list secret secrets
+    [ "$(grep -o '"key": "api"' <<<"$output" | wc -l)" -eq 3 ]
+    expect_in "$output" '"key": "api", "digest": "next"'
+    [ "$(grep -o '"key": "same"' <<<"$output" | wc -l)" -eq 1 ]
+    fake reset
+    ship_ok prod gc 1
+    [ "$output" = "[]" ]
+    no_violations
+}
+
 @test "nothing is left of an app that was destroyed" {
     deploy 1
     ship_ok prod split 1

@@ -170,7 +170,7 @@ class Aws(Fake):
         self.keys = {KEY: (SECRET, None)}
         self.tags, self.roles, self.functions, self.parameters = {}, {}, {}, {}
         self.distributions, self.policies, self.invalidations = {}, {}, []
-        self.cf_functions, self.stores = {}, {}
+        self.cf_functions, self.stores, self.modified = {}, {}, {}
         # AWS's own, which no account can change: id -> (config, ETag or None).
         self.cf_policies = {"cache": {"4135ea2d-6df8-44a3-9df3-4b5a84be39ad": (cache_policy("off", 0), None),
                                       "658327ea-f89d-4fab-a63d-7e88639e58f6":
@@ -553,6 +553,7 @@ class Aws(Fake):
         if b["Name"] in self.parameters and not b["Overwrite"]:
             return target_error("ParameterAlreadyExists", "The parameter already exists.")
         self.parameters[b["Name"]] = {"Value": b["Value"], "Type": b["Type"]}
+        self.modified[b["Name"]] = float(self.next_id(""))
         return Answer(json={"Version": 1})
 
     def ssm_GetParametersByPath(self, b):
@@ -560,7 +561,8 @@ class Aws(Fake):
             raise Refused("GetParametersByPath")
         names = sorted(n for n in self.parameters if n.startswith(b["Path"] + "/"))
         start = int(b.get("NextToken") or 0)
-        page = {"Parameters": [{"Name": n} for n in names[start:start + 2]]}
+        page = {"Parameters": [{"Name": n, "LastModifiedDate": self.modified[n]}
+                               for n in names[start:start + 2]]}
         if start + 2 < len(names):
             page["NextToken"] = str(start + 2)
         return Answer(json=page)
