@@ -81,7 +81,9 @@ static void look_at_identity(struct findings *f, const char *target, const struc
     for (size_t i = 0; i < id->scope_count; i++)
         buf_printf(&scopes, "%s%s", i ? " " : "", id->scopes[i]);
     if (scopes.len)
-        found(f, target, "scopes", "ok", buf_str(&scopes), NULL);
+        found(f, target, "scopes", id->lacks ? "bad" : "ok", buf_str(&scopes), id->lacks);
+    if (id->lacks && f->result == 0)
+        f->result = -ERR_CREDENTIALS;
     look_at_expiry(f, target, id);
     look_at_skew(f, target, id);
 }

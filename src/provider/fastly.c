@@ -77,6 +77,20 @@ static void read_scopes(const char *text, struct identity *ret)
     }
 }
 
+/* `global` is everything; the others are for reading, and for purges. */
+static const char *lacking(const struct identity *id)
+{
+    bool purges = false;
+    for (size_t i = 0; i < id->scope_count; i++) {
+        if (strcmp(id->scopes[i], "global") == 0)
+            return NULL;
+        purges |= strncmp(id->scopes[i], "purge_", 6) == 0;
+    }
+    return id->scope_count == 0 ? NULL
+           : purges             ? "it can purge, but not deploy: that takes the scope global"
+                                : "it can only read: to deploy takes the scope global";
+}
+
 static int fs_whoami(struct target *t, struct identity *ret, struct err *err)
 {
     struct fs *f = fs_of(t);
@@ -101,6 +115,7 @@ static int fs_whoami(struct target *t, struct identity *ret, struct err *err)
     ret->expires_ms = time_ms_from_iso(json_text(root, "expires_at"));
     ret->skew_ms = clock_skew_ms(&r);
     read_scopes(json_text(root, "scope"), ret);
+    ret->lacks = lacking(ret);
     return 0;
 }
 

@@ -89,6 +89,8 @@ struct identity {
     char *from;                                 /* where the credentials were found */
     char **scopes;                              /* as the provider calls them */
     size_t scope_count;
+    const char *lacks;                          /* what they are too few for, for people; static,
+                                                   NULL = nothing that is known */
     int64_t expires_ms;
     int64_t skew_ms;                            /* their clock minus ours */
 };

@@ -77,6 +77,7 @@ class Fastly(Fake):
         self.ids, self.edge_log, self.broken = 0, [], set()
         self.lose = None        # "comment" or "package": the next one is answered, and lost
         self.managed = {}       # domains of no version: service ids
+        self.scope = "global purge_all"
         self.lag = False        # what is in stores is not seen at the edge yet
         self.page = 1000        # most stores in one answer
         self.writing = {}       # service -> what changes it right now
@@ -162,7 +163,7 @@ class Fastly(Fake):
 
     @route("GET", "/tokens/self")
     def token(self, req):
-        return Answer(json={"id": "tok", "name": "ci", "scope": "global purge_all", "services": [],
+        return Answer(json={"id": "tok", "name": "ci", "scope": self.scope, "services": [],
                             "customer_id": "cus1", "user_id": "usr1",
                             "expires_at": "2030-01-01T00:00:00Z"})
 

@@ -452,6 +452,17 @@ print(json.dumps({"name": "stats", "service": "shop", "rows": [row, {**row, "sta
 @test "who we are; and credentials that are missing or wrong" {
     ship_ok prod whoami
     expect_in "$output" '{"account": "cus1", "user": "usr1", "from": "FASTLY_API_TOKEN", "expires": true}'
+    edgectl doctor --target prod
+    expect_status 0
+    fake call '{"name": "set", "scope": "global:read purge_select"}' >/dev/null
+    edgectl doctor --target prod
+    expect_status 8
+    expect_in "$output" "global:read purge_select"
+    expect_in "$output" "it can purge, but not deploy"
+    fake call '{"name": "set", "scope": "global:read"}' >/dev/null
+    edgectl doctor --target prod
+    expect_status 8
+    expect_in "$output" "it can only read"
     FASTLY_API_TOKEN=wrong-token-of-mine ship prod plan app x secrets/api-key=value
     expect_status 8
     expect_in "$stderr" "the token comes from FASTLY_API_TOKEN"
