@@ -91,6 +91,18 @@ static int check_type(const struct fs_service *s, const json_t *root, struct err
     return r;
 }
 
+/* An answer that leaves them out does not say that there are none. */
+static int take_versions(struct fs *f, struct fs_service *s, const json_t *versions,
+                         struct err *err)
+{
+    cleanup(json_decref_p) json_t *list = NULL;
+    int r = json_is_array(versions) ? 0 : fs_do(f, "GET", api_path("/service/%s/version", s->id),
+                                                NULL, &list, err);
+    if (r == 0)
+        s->versions = sorted(list ? list : versions);
+    return r;
+}
+
 int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call, struct err *err)
 {
     cleanup(json_decref_p) json_t *root = NULL;
@@ -119,7 +131,9 @@ int fs_service_read(struct fs *f, struct fs_service *s, struct fs_call *call, st
     const char *comment = json_text(root, "comment");
     cleanup(free_p) char *ours = service_comment(f, s);
     s->made = comment && strcmp(comment, ours) == 0;
-    s->versions = sorted(json_object_get(root, "versions"));
+    r = take_versions(f, s, json_object_get(root, "versions"), err);
+    if (r < 0)
+        return r;
     size_t i;
     json_t *v;
     json_array_foreach(s->versions, i, v)

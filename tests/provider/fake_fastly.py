@@ -78,6 +78,7 @@ class Fastly(Fake):
         self.lose = None        # "comment" or "package": the next one is answered, and lost
         self.managed = {}       # domains of no version: service ids
         self.scope = "global purge_all"
+        self.terse = False      # what is found by name comes without its versions
         self.lag = False        # what is in stores is not seen at the edge yet
         self.page = 1000        # most stores in one answer
         self.writing = {}       # service -> what changes it right now
@@ -172,7 +173,8 @@ class Fastly(Fake):
     def search(self, req):
         for s in self.services.values():
             if s.name == req.query["name"]:
-                return Answer(json=s.show())
+                shown = s.show()
+                return Answer(json={k: v for k, v in shown.items() if k != "versions" or not self.terse})
         raise not_found("Service")
 
     @route("POST", "/service", body="form")

@@ -62,6 +62,12 @@ says() {
     split "[{\"version\": \"$first\", \"bp\": 10000}]"
     ship_ok prod versions
     expect_in "$output" '"message": "release 2", "revision": "abc123", "created": true'
+    # However little the answer to a search holds.
+    fake call '{"name": "set", "terse": true}' >/dev/null
+    ship_ok prod versions
+    expect_in "$output" '"message": "release 2", "revision": "abc123", "created": true'
+    split "[{\"version\": \"$first\", \"bp\": 10000}]"
+    fake call '{"name": "set", "terse": false}' >/dev/null
     # The same package again is not uploaded again.
     ship prod split "$first" "$version=100"
     expect_status 2
