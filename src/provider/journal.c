@@ -147,7 +147,9 @@ static int append(struct journal *j, json_t *record, struct err *err)
             close(j->fd);
             j->fd = -1;
         }
-        return err_sys(err, ERR_IO, failed, "cannot write the journal %s", j->path);
+        int r = err_sys(err, ERR_IO, failed, "cannot write the journal %s", j->path);
+        err_hint(err, "make room there and run it again: what was done is looked up");
+        return r;
     }
     apply(j, record);
     return 0;
@@ -244,8 +246,12 @@ static int take_lock(struct journal *j, const char *dir, const char *target, str
 {
     cleanup(free_p) char *path = xasprintf("%s/lock", dir);
     j->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (j->lock_fd < 0)
-        return err_sys(err, ERR_IO, errno, "cannot open the lock file %s", path);
+    if (j->lock_fd < 0) {
+        int r = err_sys(err, ERR_IO, errno, "cannot open the lock file %s", path);
+        err_hint(err, "what edgectl does is written down there; name a folder that can be written "
+                      "to: --state DIR");
+        return r;
+    }
     if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? lock_held(target, j->lock_fd, err)
                                     : err_sys(err, ERR_IO, errno, "cannot lock %s", path);

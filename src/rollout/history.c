@@ -252,7 +252,10 @@ static int append(struct history *h, const json_t *event, struct err *err)
             close(h->fd);
             h->fd = -1;
         }
-        return err_sys(err, ERR_IO, failed, "cannot write %s", h->path);
+        int r = err_sys(err, ERR_IO, failed, "cannot write %s", h->path);
+        err_hint(err, "make room there, then go on with: edgectl rollout resume, or abort; from "
+                      "another folder: --state DIR");
+        return r;
     }
     h->crc = crc;
     kill_point(where);

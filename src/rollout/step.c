@@ -49,8 +49,10 @@ static struct rollout_move after_intent(const struct rollout_state *s,
 static struct rollout_move go_back(const struct plan *p, const struct rollout_state *s,
                                    const struct rollout_seen *seen)
 {
+    /* What was not touched is looked at, too: the end of a journal can be lost with its disk. */
     for (int t = p->targets; t-- > 0;) {
-        if (!s->touched[t])
+        if (!s->touched[t] && seen->split[t].known && !seen->split[t].foreign &&
+            seen->split[t].bp == 0)
             continue;
         if (!seen->split[t].known)
             return at(DO_READ, t, 0, true);

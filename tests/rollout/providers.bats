@@ -82,3 +82,11 @@ story() {
 @test "logs for a time end though no line comes" {
     story logs_for_a_time_end_though_no_line_comes
 }
+
+@test "a disk that is full anywhere loses nothing" {
+    story a_disk_that_is_full_anywhere_loses_nothing
+}
+
+@test "a journal that has lost its end, or is damaged, is told and put back" {
+    story a_journal_without_its_end_or_damaged_is_put_back
+}

@@ -7,6 +7,7 @@
 Time is the test's (base/clock_file.h): whoever would wait jumps, so that days pass in moments."""
 import argparse
 import datetime
+import glob
 import os
 import random
 import sys
@@ -500,6 +501,86 @@ def sampled_numbers_are_not_scaled_up(world):
     first, second = [e for e in events(world, "outcome") if not e["back"]][:2]
     most = 20 * (second["t"] - first["t"]) / 1000 / 100
     need(0 < looked(world)[0] <= most, f"{looked(world)} looked at, {most} counted")
+
+
+# --- disks ---
+
+@story(*ALL)
+def a_disk_that_is_full_anywhere_loses_nothing(world):
+    """So many bytes of the journals can be written, and no more: it says so, and goes on later."""
+    for bad in (False, True):
+        world.manifest(plan())
+        world.restore(50 if bad else 0)
+        need(world.rollout("run") in (0, 3), world.err)
+        size = max(os.path.getsize(p) for p in glob.glob(world.path("state/rollouts/*/*.jsonl")))
+        failed = 0
+        mixed = random.Random(2).sample(range(40, size), 80 if FULL else 5)
+        for i, most in enumerate(mixed):
+            then = "abort" if i % 2 else "resume"
+            world.restore(50 if bad else 0)
+            world.rollout("run", most=most)
+            what = f"{most} of {size} bytes, then {then}"
+            if world.status == 1:
+                failed += 1
+                need("cannot write" in world.err or "cannot open" in world.err, f"{what}: {world.err}")
+                need("hint: " in world.err, f"{what}: {world.err}")
+            else:
+                need(world.status in (0, 3), f"{what}: status {world.status}: {world.err}")
+            began = bool(world.journals())
+            ended = began and any(e["e"] == "end" for e in world.journals()[-1])
+            if most < 4000:
+                # Nor can it be put back while nothing can be written, and it says that, too.
+                need(world.rollout("abort", most=most) in (0, 1, 2), f"{what}: {world.err}")
+                ended = ended or any(e["e"] == "end" for e in (world.journals() or [[]])[-1])
+            world.rollout(then)
+            aborted = any(e["e"] == "back" and not e.get("asked") for e in (world.journals() or [[]])[-1])
+            need(world.status in (0, 1, 2, 3), f"{what}: status {world.status}: {world.err}")
+            undone = bad or then == "abort" or aborted or not began
+            if not ended:
+                world.whole(world.old if undone else world.new)
+            need(world.provider.traffic() in ({world.old[world.names[0]]: 10000},
+                                              {world.new[world.names[0]]: 10000}), "it is not whole")
+            world.check()
+        need(failed > 1, f"only {failed} met a full disk")
+
+
+@story(*ALL)
+def a_journal_without_its_end_or_damaged_is_put_back(world):
+    """The disk has lost what was written last, or has turned a bit."""
+    world.manifest(PATIENT)
+    world.restore(0)
+    need(world.rollout("start") == 0, world.err)
+    size = os.path.getsize(glob.glob(world.path("state/rollouts/*/*.jsonl"))[0])
+    damaged = drifted = 0
+    for i, at in enumerate(random.Random(3).sample(range(1, size), 100 if FULL else 6)):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        path = glob.glob(world.path("state/rollouts/*/*.jsonl"))[0]
+        what = f"{'cut' if i % 2 else 'turned'} at {at} of {size}"
+        with open(path, "r+b") as f:
+            if i % 2:
+                f.truncate(at)
+            else:
+                f.seek(at)
+                old = f.read(1)
+                f.seek(at)
+                f.write(bytes([old[0] ^ 1]))
+        world.rollout("resume", "--once")
+        if world.status == 1:
+            damaged += 1
+            need(".jsonl:" in world.err and "abort --to" in world.err, f"{what}: {world.err}")
+        elif world.status == 5:
+            drifted += 1
+            need("abort --to" in world.err, f"{what}: {world.err}")
+        else:
+            need(world.status == 0, f"{what}: status {world.status}: {world.err}")
+        if world.rollout("abort") == 0:
+            world.whole(world.old)
+        else:
+            need(world.status == 1, f"{what}: abort: status {world.status}: {world.err}")
+        need(world.rollout("abort", "--to", world.old[world.names[0]]) == 0, f"{what}: {world.err}")
+        world.whole(world.old)
+    need(damaged and (drifted or not FULL), f"{damaged} damaged, {drifted} drifted")
 
 
 # --- two machines, and one that has lost its state ---

@@ -10,6 +10,7 @@ import importlib
 import json
 import mmap
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -478,13 +479,18 @@ rollout: {rollout}
             env.update(p.env())
         return {**env, **more}
 
-    def start(self, *args, hook=None, env=None, state="state"):
+    def start(self, *args, hook=None, env=None, state="state", most=None):
+        """`most`: so many bytes fit into a file."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
         self.hook, self.count = hook, 0
         target = [] if len(self.names) > 1 else ["--target", self.names[0]]
         # The first request comes after it is known whom to kill.
         with self.lock():
             self.proc = subprocess.Popen(
                 [self.binary, *args, *target, "--state", self.path(state)], cwd=self.folder,
+                preexec_fn=limit if most is not None else None,
                 env=env or self.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, text=True)
         return self.proc
