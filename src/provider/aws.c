@@ -12,6 +12,10 @@
 enum { OWN_NAME_MAX = 64, ROUTER_SPREAD_MS = 30 * 1000 };
 enum { WAIT_FIRST_MS = 250, WAIT_MOST_MS = 20 * 1000, SLICE_MS = 100 };
 
+const char *const aws_edge_regions[AWS_EDGE_REGIONS + 1] = {
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1",
+    "ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "ap-south-1", "sa-east-1", NULL};
+
 const char *aws_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -46,6 +50,8 @@ static void on_close(struct target *target)
     struct aws_target *t = aws_of(target);
     for (int i = 0; i < AWS_SERVICES; i++)
         aws_service_close(t->services[i]);
+    for (int i = 0; i < AWS_EDGE_REGIONS; i++)
+        aws_service_close(t->watches[i]);
     kv_rest_close(t->kv);
     free(t->kv_store);
     aws_creds_close(t->creds);
@@ -80,6 +86,7 @@ static int on_open(const struct target_options *o, struct target **ret, struct e
         t->base.caps.min_bp = 1;
         t->base.caps.max_bp = SPLIT_WHOLE - 1;
         t->base.caps.propagation_ms = ROUTER_SPREAD_MS;
+        t->base.caps.latency = true;
     }
     int r = aws_config_load(&t->env, &t->config, err);
     if (r == 0)
@@ -131,6 +138,20 @@ int aws_service(struct aws_target *t, enum aws_service_id id, struct aws_service
     int r = t->services[id] ? 0 : aws_service_in(t, id, NULL, &t->services[id], err);
     if (r == 0)
         *ret = t->services[id];
+    return r;
+}
+
+int aws_watch_in(struct aws_target *t, const char *region, struct aws_service **ret,
+                 struct err *err)
+{
+    int i = 0;
+    while (strcmp(aws_edge_regions[i], region) != 0)
+        i++;
+    if (target_interrupted(&t->base))
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
+    int r = t->watches[i] ? 0 : aws_service_in(t, AWS_CLOUDWATCH, region, &t->watches[i], err);
+    if (r == 0)
+        *ret = t->watches[i];
     return r;
 }
 

@@ -8,11 +8,6 @@
 #include "base/mem.h"
 #include "provider/aws_target.h"
 
-/* CloudFront's regional edge caches (CloudFront Developer Guide, "Edge locations"). */
-static const char *const regions[] = {
-    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1",
-    "ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "ap-south-1", "sa-east-1"};
-
 enum { PAGE = 100, LOOK_BACK_MS = 60 * 1000, PAUSE_MS = 2000, SEEN_MAX = 256 };
 
 /* One region's place in its log. */
@@ -116,23 +111,23 @@ static int look(struct aws_target *t, struct place *p, const char *version, log_
 int aws_tail(struct target *target, const char *version, log_fn *fn, void *env, struct err *err)
 {
     struct aws_target *t = aws_of(target);
-    struct place places[ARRAY_LEN(regions)] = {0};
+    struct place places[AWS_EDGE_REGIONS] = {0};
     int64_t from_ms = clock_wall_ns() / 1000000 - LOOK_BACK_MS;
     int r = 1;
-    for (size_t i = 0; i < ARRAY_LEN(regions) && r > 0; i++) {
+    for (size_t i = 0; i < AWS_EDGE_REGIONS && r > 0; i++) {
         places[i].from_ms = from_ms;
-        r = aws_service_in(t, AWS_LOGS, regions[i], &places[i].service, err);
+        r = aws_service_in(t, AWS_LOGS, aws_edge_regions[i], &places[i].service, err);
         r = r < 0 ? r : 1;
     }
     while (r > 0) {
-        for (size_t i = 0; i < ARRAY_LEN(regions) && r > 0; i++)
+        for (size_t i = 0; i < AWS_EDGE_REGIONS && r > 0; i++)
             r = target_interrupted(target)
                     ? err_set(err, ERR_INTERRUPTED, "interrupted")
                     : look(t, &places[i], version, fn, env, err);
         if (r > 0)
             r = aws_pause(t, PAUSE_MS, err) < 0 ? -ERR_INTERRUPTED : 1;
     }
-    for (size_t i = 0; i < ARRAY_LEN(regions); i++) {
+    for (size_t i = 0; i < AWS_EDGE_REGIONS; i++) {
         aws_service_close(places[i].service);
         place_forget(&places[i]);
     }

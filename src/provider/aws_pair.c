@@ -97,8 +97,9 @@ static void add(struct parts *p, char *name, const void *data, size_t len)
     p->list[p->count++] = (struct bundle_part){.name = name, .data = (uint8_t *)data, .len = len};
 }
 
-static int write_zip(const char *const versions[ARMS], const struct archive_files files[ARMS],
-                     struct spool *sp, struct aws_code *ret, struct err *err)
+static int write_zip(const char *app, const char *const versions[ARMS],
+                     const struct archive_files files[ARMS], struct spool *sp,
+                     struct aws_code *ret, struct err *err)
 {
     static const char package[] = "{\"type\":\"module\"}\n";
     size_t count;
@@ -107,8 +108,9 @@ static int write_zip(const char *const versions[ARMS], const struct archive_file
         return err_set(err, ERR_FAILURE, "this edgectl was built without %s", dispatcher);
     cleanup(parts_clear) struct parts parts = {0};
     cleanup(free_p) char *table = xasprintf(
-        "export default { \"%s\": \"v%s/\", \"%s\": \"v%s/\" };\nexport const main = \"%s\";\n",
-        versions[0], versions[0], versions[1], versions[1], versions[0]);
+        "export default { \"%s\": \"v%s/\", \"%s\": \"v%s/\" };\n"
+        "export const main = \"%s\", app = \"%s\";\n",
+        versions[0], versions[0], versions[1], versions[1], versions[0], app);
     add(&parts, xstrdup("lambda/index.js"), script->data, script->len);
     add(&parts, xstrdup("package.json"), package, strlen(package));
     add(&parts, xstrdup("versions.js"), table, strlen(table));
@@ -134,7 +136,7 @@ static int make(struct aws_target *t, const char *const versions[ARMS], char ret
     for (int arm = 0; arm < ARMS && r == 0; arm++)
         r = aws_code_fetch(t, versions[arm], &files[arm], err);
     if (r == 0)
-        r = write_zip(versions, files, sp, &code, err);
+        r = write_zip(t->app, versions, files, sp, &code, err);
     for (int arm = 0; arm < ARMS; arm++)
         archive_files_clear(&files[arm]);
     if (r == 0)

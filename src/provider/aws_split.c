@@ -117,20 +117,6 @@ int aws_get_split(struct target *target, struct split *ret, struct err *err)
     return 0;
 }
 
-int aws_split_distribution(struct aws_target *t, const char *version, char **ret,
-                           struct err *err)
-{
-    cleanup(aws_traffic_clear) struct aws_traffic s = {0};
-    int r = aws_traffic_read(t, &s, err);
-    if (r < 0)
-        return r;
-    bool stable = s.stable && strcmp(s.stable, version) == 0;
-    bool canary = s.canary && s.bp >= 0 && strcmp(s.canary, version) == 0;
-    if (stable || canary)
-        *ret = xstrdup(stable ? s.primary.id : s.staging.id);
-    return stable || canary;
-}
-
 /* --- the primary --- */
 
 struct change {

@@ -18,12 +18,18 @@
 
 #define AWS_TAG "edgectl-app"
 
+/* Where functions of CloudFront's edge run: its regional edge caches (CloudFront Developer Guide,
+ * "Edge locations"). Then NULL. */
+enum { AWS_EDGE_REGIONS = 12 };
+extern const char *const aws_edge_regions[AWS_EDGE_REGIONS + 1];
+
 struct aws_target {
     struct target base;
     struct aws_env env;
     struct aws_config *config;
     struct aws_creds *creds;
     struct aws_service *services[AWS_SERVICES];
+    struct aws_service *watches[AWS_EDGE_REGIONS];  /* CloudWatch there, once it was asked */
     char *account, *arn_of_caller;  /* once they were asked for */
     const char *app;                /* name in the manifest */
     const char *function;           /* name of the function */
@@ -44,6 +50,9 @@ must_use int aws_service(struct aws_target *t, enum aws_service_id id, struct aw
 /* In another region; the caller closes it. */
 must_use int aws_service_in(struct aws_target *t, enum aws_service_id id, const char *region,
                             struct aws_service **ret, struct err *err);
+/* CloudWatch in one of aws_edge_regions; borrowed. */
+must_use int aws_watch_in(struct aws_target *t, const char *region, struct aws_service **ret,
+                          struct err *err);
 /* The account's number; borrowed. */
 must_use int aws_account(struct aws_target *t, const char **ret, struct err *err);
 /* "arn:aws:lambda:us-east-1:ACCOUNT:function:NAME"; the caller frees. */
@@ -221,9 +230,6 @@ must_use int aws_purge(struct target *t, const char *key, bool soft, struct err 
 must_use int aws_get_split(struct target *t, struct split *ret, struct err *err);
 must_use int aws_set_split(struct target *t, const struct split *want, const char *expect,
                            struct err *err);
-/* Id of the distribution on which a version has its part of the traffic. 1 found, 0 not. */
-must_use int aws_split_distribution(struct aws_target *t, const char *version, char **ret,
-                                    struct err *err);
 /* The staging distribution: 1 found, 0 not. */
 must_use int aws_staging_find(struct aws_target *t, const struct aws_distribution *primary,
                               struct aws_distribution *ret, struct err *err);

@@ -129,7 +129,7 @@ END
     mkdir app/lambda
     cp "$hosts/pair/index.js" app/lambda
     echo '{"type":"module"}' >app/package.json
-    echo 'export default { "7": "v7/", "8": "v8/" }; export const main = "7";' >app/versions.js
+    echo 'export default { "7": "v7/", "8": "v8/" }; export const main = "7", app = "shop";' >app/versions.js
     echo 'export default {};' >app/bindings.js # for the stand-in
     stand_in cloudfront app
     says / 'arm: version 7'
@@ -139,6 +139,18 @@ END
     says / 'arm: version 7' -H 'x-edgectl-version: __proto__'
     grep -q 'edgectl :: {"request":".*","status":200,"version":"8"}' log
     [ "$(grep -c '"version":"7"}' log)" -eq 3 ]
+    # What CloudWatch makes metrics of: a line that is JSON, whole.
+    grep '^{"_aws"' log >metrics
+    python3 - <<'END'
+import json
+lines = [json.loads(line) for line in open("metrics")]
+assert [line["Version"] for line in lines] == ["7", "8", "7", "7", "7"], lines
+for line in lines:
+    assert line["App"] == "shop" and line["Errors"] == 0 and line["Traps"] == 0 and line["Latency"] > 0, line
+    (metrics,) = line["_aws"]["CloudWatchMetrics"]
+    assert metrics["Namespace"] == "edgectl" and metrics["Dimensions"] == [["App", "Version"]], line
+    assert {m["Name"] for m in metrics["Metrics"]} == {"Latency", "Errors", "Traps"}, line
+END
 }
 
 @test "files of the app are answered without it" {

@@ -212,6 +212,26 @@ EOF
     no_violations
 }
 
+@test "numbers are by version, from every region, with a histogram" {
+    deploy 1
+    ship_ok prod split 1
+    deploy 2
+    ship_ok prod split 1 2=5000
+    now=$(($(date +%s) / 60 * 60 - 600))
+    fake call "{\"name\": \"samples\", \"version\": \"1\", \"minute\": $now, \"samples\": [[3, 0, 0], [250, 0, 0], [251, 1, 0]]}"
+    fake call "{\"name\": \"samples\", \"version\": \"1\", \"minute\": $((now + 60)), \"region\": \"eu-west-1\",
+                \"samples\": [[0.2, 0, 0], [99999, 1, 1]]}"
+    fake call "{\"name\": \"samples\", \"version\": \"2\", \"minute\": $now, \"samples\": [[5, 0, 0]]}"
+    ship_ok prod metrics 1 "${now}000"
+    [ "$output" = "{\"requests\": 5, \"errors\": 2, \"traps\": 1, \"until_ms\": $((now + 120))000, \"latency\": {\"1000\": 1, \"3000\": 1, \"250000\": 1, \"300000\": 1, \"more\": 1}}" ]
+    ship_ok prod metrics 2 "${now}000"
+    expect_in "$output" '"requests": 1, "errors": 0, "traps": 0'
+    ship_ok prod metrics 2 "$((now + 300))000"
+    expect_in "$output" '"requests": 0'
+    [[ $output != *latency* ]]
+    no_violations
+}
+
 # Counts that grow at each look: the new version's errors per 1,000 requests.
 counts() {
     echo 0 >looks
@@ -265,39 +285,38 @@ two() {
 }
 
 @test "killed at any request of a deploy or a rollout by the router, the next run ends it" {
-    local nth when what errors=5 runs=0
+    local nth when=before what runs=0
     for what in "deploy 2" "rollout run"; do
         nth=1
         while :; do
-            for when in before after; do
-                begin
-                deploy 1
-                ship_ok prod split 1
-                [ "$what" = "deploy 2" ] || deploy 2
-                counts 5
-                fake kill "{\"nth\": $nth, \"when\": \"$when\", \"pid_file\": \"$PWD/pid\"}" >/dev/null
-                if [ "$what" = "deploy 2" ]; then
-                    REL=2 KILLABLE=yes ship_maybe_killed prod deploy app "release 2"
-                else
-                    KILLABLE=yes rollout run
-                fi
-                [ "$status" -eq 137 ] || break 2
-                runs=$((runs + 1))
-                [ "$what" = "rollout run" ] || deploy 2
-                echo "killed $when request $nth of $what"
-                if ((runs % 3)); then rollout resume; else rollout abort; fi
-                [ "$status" -ne 2 ] || rollout run
-                echo "then: $status $output $stderr"
-                [[ $status == [03] ]]
-                ship_ok prod get-split
-                python3 - "$output" <<'EOF'
+            begin
+            deploy 1
+            ship_ok prod split 1
+            [ "$what" = "deploy 2" ] || deploy 2
+            counts 5
+            fake kill "{\"nth\": $nth, \"when\": \"$when\", \"pid_file\": \"$PWD/pid\"}" >/dev/null
+            if [ "$what" = "deploy 2" ]; then
+                REL=2 KILLABLE=yes ship_maybe_killed prod deploy app "release 2"
+            else
+                KILLABLE=yes rollout run
+            fi
+            [ "$status" -eq 137 ] || break
+            runs=$((runs + 1))
+            [ "$what" = "rollout run" ] || deploy 2
+            echo "killed $when request $nth of $what"
+            if ((runs % 3)); then rollout resume; else rollout abort; fi
+            [ "$status" -ne 2 ] || rollout run
+            echo "then: $status $output $stderr"
+            [[ $status == [03] ]]
+            ship_ok prod get-split
+            python3 - "$output" <<'EOF'
 import json, sys
 arms = [a for a in json.loads(sys.argv[1])["arms"] if a["bp"]]
 assert len(arms) == 1, arms
 EOF
-                no_violations
-            done
-            nth=$((nth + ${TEST_FAULT_FULL:+-22} + 23))
+            no_violations
+            if [ "$when" = before ]; then when=after; else when=before; fi
+            [ "$when" = after ] && [ -n "${TEST_FAULT_FULL-}" ] || nth=$((nth + ${TEST_FAULT_FULL:+-22} + 23))
         done
     done
     [ "$runs" -gt 2 ]

@@ -171,6 +171,7 @@ class Aws(Fake):
         self.tags, self.roles, self.functions, self.parameters = {}, {}, {}, {}
         self.distributions, self.policies, self.invalidations = {}, {}, []
         self.cf_functions, self.stores, self.modified = {}, {}, {}
+        self.samples, self.region = {}, None
         # AWS's own, which no account can change: id -> (config, ETag or None).
         self.cf_policies = {"cache": {"4135ea2d-6df8-44a3-9df3-4b5a84be39ad": (cache_policy("off", 0), None),
                                       "658327ea-f89d-4fab-a63d-7e88639e58f6":
@@ -234,8 +235,9 @@ class Aws(Fake):
             return self.error(req, 403, bad.code, str(bad))
         if service != self.service_of(req):
             raise Refused(f"signed for {service}, which is not {self.service_of(req)}")
-        if region not in (None, "us-east-1") and service != "logs" and service != "sts":
+        if region not in (None, "us-east-1") and service not in ("logs", "monitoring", "sts"):
             raise Refused(f"signed for {region}")
+        self.region = region
         return None
 
     def state(self):
@@ -575,13 +577,16 @@ class Aws(Fake):
     def monitoring_GetMetricData(self, b):
         results = []
         for q in b["MetricDataQueries"]:
-            metric = q["MetricStat"]["Metric"]
+            metric, stat = q["MetricStat"]["Metric"], q["MetricStat"]["Stat"]
             dims = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
-            if metric["Namespace"] != "AWS/CloudFront" or dims.get("Region") != "Global":
-                raise Refused("not a metric of CloudFront")
-            points = [(t, v) for t, v in self.points.get((dims["DistributionId"],
-                                                          metric["MetricName"]), [])
-                      if b["StartTime"] <= t < b["EndTime"]]
+            if metric["Namespace"] == "edgectl" and set(dims) == {"App", "Version"}:
+                points = self.own_points(dims, metric["MetricName"], stat)
+            elif metric["Namespace"] == "AWS/CloudFront" and dims.get("Region") == "Global" and \
+                    self.region == "us-east-1":
+                points = self.points.get((dims["DistributionId"], metric["MetricName"]), [])
+            else:
+                raise Refused(f"not a metric of ours or of CloudFront: {metric} in {self.region}")
+            points = [(t, v) for t, v in points if b["StartTime"] <= t < b["EndTime"]]
             results.append({"Id": q["Id"], "Timestamps": [p[0] for p in points],
                             "Values": [p[1] for p in points], "StatusCode": "Complete"})
         token = b.get("NextToken")
@@ -590,6 +595,23 @@ class Aws(Fake):
         if not token:
             page["NextToken"] = "more"
         return Answer(json=page)
+
+    def own_points(self, dims, metric, stat):
+        """Of what functions have written, in this region: minute -> [latency in ms, error, trap]."""
+        points = []
+        for minute, samples in sorted(self.samples.get((self.region, dims["App"], dims["Version"]), {}).items()):
+            rank = re.fullmatch(r"PR\(:([0-9.]+)\)", stat)
+            values = [s[("Latency", "Errors", "Traps").index(metric)] for s in samples]
+            if rank:
+                value = 100 * sum(v <= float(rank[1]) for v in values) / len(values)
+            else:
+                value = {"SampleCount": len(values), "Sum": sum(values)}[stat]
+            points.append((minute, value))
+        return points
+
+    def drift_samples(self, version, minute, samples, region="us-east-1", app="shop"):
+        self.samples.setdefault((region, app, version), {})[minute] = samples
+        return {}
 
     def logs_FilterLogEvents(self, b):
         if not b["logGroupName"].startswith("/aws/lambda/us-east-1."):

@@ -268,9 +268,23 @@ static int metrics(const char *version, const char *since, struct err *err)
 {
     struct metrics m;
     int r = target_metrics(target, version, strtoll(since, NULL, 10), &m, err);
-    return r < 0 ? r : show(json_pack("{s:I, s:I, s:I, s:I}", "requests", (json_int_t)m.requests,
-                                      "errors", (json_int_t)m.errors, "traps", (json_int_t)m.traps,
-                                      "until_ms", (json_int_t)m.until_ms));
+    if (r < 0)
+        return r;
+    json_t *shown = json_pack("{s:I, s:I, s:I, s:I}", "requests", (json_int_t)m.requests, "errors",
+                              (json_int_t)m.errors, "traps", (json_int_t)m.traps, "until_ms",
+                              (json_int_t)m.until_ms);
+    /* Edges in us and what took at most that, but more than the edge before. */
+    json_t *buckets = m.has_latency ? json_object() : NULL;
+    for (int i = 0; buckets && i < LATENCY_BUCKETS; i++) {
+        char edge[24] = "more";
+        if (i < LATENCY_EDGES)
+            snprintf(edge, sizeof edge, "%" PRId64, latency_edge_us(i));
+        if (m.latency[i])
+            json_object_set_new(buckets, edge, json_integer((json_int_t)m.latency[i]));
+    }
+    if (buckets)
+        json_object_set_new(shown, "latency", buckets);
+    return show(shown);
 }
 
 struct tail {
