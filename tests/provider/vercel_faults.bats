@@ -101,3 +101,65 @@ two() {
 @test "killed at any request of giving it the traffic" {
     killed_anywhere two traffic
 }
+
+@test "killed at any request of adding domains, each is there once" {
+    sed -i 's/team: team_acme/team: team_acme, domains: [a.example.com, b.example.com]/' edge.yaml
+    traffic() { :; }
+    whole() {
+        expect_in "$(fake state)" '"domains":["a.example.com","b.example.com"]'
+        no_violations
+    }
+    killed_anywhere : release 1
+}
+
+leave() {
+    ship_maybe_killed prod destroy
+}
+
+@test "killed at any request of a destroy, the next run ends it" {
+    before() {
+        two
+        ship_ok prod note rollout text
+        last=0
+    }
+    traffic() { :; }
+    whole() {
+        expect_in "$(fake state)" '"projects":{},"deployments":{}'
+        expect_in "$(fake state)" '"configs":{}'
+        no_violations
+    }
+    killed_anywhere before leave
+}
+
+@test "killed at any request of leaving a project that was there before" {
+    before() {
+        fake call '{"name": "project", "deployed": true}' >/dev/null
+        first
+        ship_ok prod note rollout text
+        last=0
+    }
+    traffic() { :; }
+    whole() {
+        expect_in "$(fake state)" '"name":"shop"'
+        expect_in "$(fake state)" '"configs":{}'
+        [[ $(fake state) != *edgectl* ]]
+        no_violations
+    }
+    killed_anywhere before leave
+}
+
+@test "killed at any request of collecting old deployments, the next run ends it" {
+    before() {
+        release 1
+        ship_ok prod split "$version"
+        release 2
+    }
+    collect() { ship_maybe_killed prod gc 0; }
+    traffic() { :; }
+    whole() {
+        expect_in "$(fake state)" '"edgectlRelease":"rel1"'
+        [[ $(fake state) != *'"edgectlRelease":"rel2"'* ]]
+        no_violations
+    }
+    killed_anywhere before collect
+}
