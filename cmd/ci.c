@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,6 +94,41 @@ static void summarize(const struct ci_outcome *o, const char *path)
     append(path, &text);
 }
 
+static const char *text_of(const json_t *o, const char *key)
+{
+    return json_string_value(json_object_get(o, key));
+}
+
+void ci_rollout(const json_t *status)
+{
+    cleanup(buf_clear) struct buf text = BUF_INIT(TEXT_MAX);
+    const char *path = getenv("GITHUB_STEP_SUMMARY");
+    char step[64];
+    size_t i;
+    json_t *target;
+    if (!is_set("GITHUB_ACTIONS") || !path || !*path)
+        return;
+    snprintf(step, sizeof step, "%lld of %lld",
+             (long long)json_integer_value(json_object_get(status, "step")),
+             (long long)json_integer_value(json_object_get(status, "steps")));
+    buf_add_str(&text, "### edgectl rollout\n\n| | |\n| --- | --- |\n");
+    add_row(&text, "rollout", text_of(status, "id"));
+    add_row(&text, "phase", text_of(status, "phase"));
+    add_row(&text, "step", step);
+    add_row(&text, "verdict", text_of(status, "verdict"));
+    add_row(&text, "reason", text_of(status, "text"));
+    add_row(&text, "because", text_of(status, "why"));
+    json_array_foreach(json_object_get(status, "targets"), i, target) {
+        cleanup(free_p) char *share =
+            xasprintf("%g %% on %s, the rest on %s",
+                      json_number_value(json_object_get(target, "percent")),
+                      text_of(target, "canary"), text_of(target, "stable"));
+        add_row(&text, text_of(target, "target"), share);
+    }
+    buf_add_char(&text, '\n');
+    append(path, &text);
+}
+
 static void add_output(struct buf *to, const char *name, const char *value)
 {
     if (value && !strpbrk(value, "\r\n"))
@@ -106,6 +142,7 @@ static void set_outputs(const struct ci_outcome *o, const char *path)
     add_output(&text, "release", o->release);
     add_output(&text, "url", o->url);
     add_output(&text, "changed", o->changed ? "true" : "false");
+    add_output(&text, "traffic", o->serving ? "true" : "false");
     append(path, &text);
 }
 

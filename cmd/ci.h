@@ -9,6 +9,7 @@
 #ifndef EDGECTL_CMD_CI_H
 #define EDGECTL_CMD_CI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include "base/err.h"
 #include "cli/output.h"
@@ -21,5 +22,8 @@ struct ci_outcome {
     bool changed, serving;
 };
 void ci_report(const struct ci_outcome *o);
+
+/* Where a rollout stands after a command. `json`: of report_status. */
+void ci_rollout(const json_t *status);
 
 #endif

@@ -2,6 +2,8 @@
 #include "cmd/rollout_begin.h"
 
 #include <string.h>
+#include "base/json.h"
+#include "cmd/ci.h"
 #include "cmd/rollout_show.h"
 #include "rollout/report.h"
 
@@ -36,6 +38,10 @@ int rollout_go_on(struct rollout_session *s, bool no_wait, bool force, struct er
     int r = check_targets(s, err);
     if (r == 0)
         r = rollout_show_drive(s->cli, s->rollout, &o, err);
+    if (s->rollout) {
+        cleanup(json_decref_p) json_t *status = report_status(s->rollout);
+        ci_rollout(status);
+    }
     if (r == 0 && no_wait && rollout_is_under_way(s->rollout) && !out_is_json(s->cli->out))
         out_note(s->cli->out, "under way; go on with: edgectl rollout resume");
     return r;

@@ -172,7 +172,7 @@ _edgectl_options() {
     rollout\ status) words='--openmetrics --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollout\ promote) words='--full --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollout\ pause) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
-    rollout\ resume) words='--once --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
+    rollout\ resume) words='--once --scheduled --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollout\ abort) words='--to --state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollout\ history) words='--state -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;
     rollout\ analyze) words='--svg --alpha --of --looks -C --manifest --target --verbose --quiet --json --no-input --help --version' ;;

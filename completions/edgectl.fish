@@ -104,6 +104,7 @@ complete -c edgectl -n '__edgectl_at 0 rollout' -a pause -d 'keep a rollout from
 complete -c edgectl -n '__edgectl_at any rollout pause' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at 0 rollout' -a resume -d 'go on with a rollout that was interrupted or paused'
 complete -c edgectl -n '__edgectl_at any rollout resume' -l once -d 'do what can be done now, look once, and return'
+complete -c edgectl -n '__edgectl_at any rollout resume' -l scheduled -d 'the same by the clock: leave alone what is paused, and nothing to do is no error'
 complete -c edgectl -n '__edgectl_at any rollout resume' -l state -r -a '(__fish_complete_directories (commandline -ct))' -d 'where state lives (default: .edgectl beside the manifest)'
 complete -c edgectl -n '__edgectl_at 0 rollout' -a abort -d 'put all traffic back on the stable version'
 complete -c edgectl -n '__edgectl_at any rollout abort' -l to -r -d 'give this version all traffic, whatever the journal and the split say'

@@ -35,14 +35,31 @@ static int put_app(struct target *t, struct step *s, struct err *err)
     return r < 0 ? r : journal_set_fact(t->o.journal, "app", l->app, err);
 }
 
-static void plan_app(struct local *l, const json_t *app, struct steps *ret)
+static bool find_release(const json_t *app, const char *release, char *ret_version)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(app, "versions"), i, v) {
+        const char *have = json_string_value(json_object_get(v, "release"));
+        if (have && strcmp(have, release) == 0) {
+            snprintf(ret_version, PROVIDER_ID_MAX, "%s",
+                     json_string_value(json_object_get(v, "id")));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `known`: this very release is there already, so that whoever made it was us, though from another
+ * checkout: a CI job has a new one each time. */
+static void plan_app(struct local *l, const json_t *app, bool known, struct steps *ret)
 {
     struct target *t = &l->target;
     cleanup(json_decref_p) json_t *hosts = hosts_of(t->o.manifest);
     bool ours = journal_fact(t->o.journal, "app") != NULL;
     if (!app)
         steps_add(ret, STEP_MAKE, xstrdup("app"), xasprintf("make the app '%s'", l->app), put_app);
-    else if (!ours)
+    else if (!ours && !known)
         steps_add(ret, STEP_ADOPT, xstrdup("app"),
                   xasprintf("take over the app '%s', which is there already", l->app), put_app);
     else if (!json_equal(hosts, json_object_get(app, "hosts")))
@@ -144,21 +161,6 @@ static int put_version(struct target *t, struct step *step, struct err *err)
     return 0;
 }
 
-static bool find_release(const json_t *app, const char *release, char *ret_version)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(json_object_get(app, "versions"), i, v) {
-        const char *have = json_string_value(json_object_get(v, "release"));
-        if (have && strcmp(have, release) == 0) {
-            snprintf(ret_version, PROVIDER_ID_MAX, "%s",
-                     json_string_value(json_object_get(v, "id")));
-            return true;
-        }
-    }
-    return false;
-}
-
 static int plan_version(struct local *l, const json_t *app, struct shipment *s,
                         struct steps *ret, struct err *err)
 {
@@ -198,7 +200,8 @@ int local_plan(struct target *t, struct shipment *s, struct steps *ret, struct e
                                ? "https" : "http", VERSION_ID, s->bundle->id, l->app,
                                port ? port : "");
     s->first = json_array_size(json_object_get(json_object_get(app, "split"), "arms")) == 0;
-    plan_app(l, app, ret);
+    char there[PROVIDER_ID_MAX];
+    plan_app(l, app, find_release(app, s->bundle->id, there), ret);
     return plan_version(l, app, s, ret, err);
 }
 

@@ -87,3 +87,28 @@ life() {
     [[ $(fake state) == *'"active":1,'* ]]
     no_violations
 }
+
+# A CI job has a new checkout each time, and no state from the last.
+from_a_new_checkout() {
+    begin "$1"
+    edgectl deploy --target prod
+    expect_status 0
+    rm -rf .edgectl
+    fake reset >/dev/null
+    edgectl deploy --target prod --json
+    expect_status 0
+    expect_in "$output" '"changed":false'
+    [ -z "$(requests | grep -v '^GET')" ]
+    REL=2 edgectl deploy --target prod --json
+    expect_status 0
+    expect_in "$output" '"changed":true'
+    no_violations
+}
+
+@test "cloudflare: from a new checkout nothing is done twice" {
+    from_a_new_checkout cloudflare
+}
+
+@test "fastly: from a new checkout nothing is done twice" {
+    from_a_new_checkout fastly
+}

@@ -54,6 +54,11 @@ life_of() {
     edgectl deploy --target "$1"
     expect_status 0
     expect_in "$output" "nothing to do"
+    mv .edgectl kept # as in a CI job, whose checkout is new
+    edgectl deploy --target "$1"
+    expect_status 0
+    expect_in "$output" "nothing to do"
+    rm -rf .edgectl && mv kept .edgectl
     edgectl --json versions --target "$1"
     first=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])[0]["id"])' "$output")
     change 10
