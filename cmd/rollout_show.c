@@ -89,12 +89,16 @@ static int show_steps(struct cli *cli, const struct rollout *r)
     return r->plan.steps;
 }
 
-static double counted(const struct rollout *r)
+/* Has the gate seen any request of the new version? */
+static bool counted(const struct rollout *r)
 {
-    double n = 0;
-    for (int t = 0; t < r->plan.targets; t++)
-        n += r->total[t].arm[0].requests + r->total[t].arm[1].requests;
-    return n;
+    for (int t = 0; t < r->plan.targets; t++) {
+        for (int i = 0; i < r->plan.gate.count; i++) {
+            if (gate_view(r->gate[t], i).requests[1] > 0)
+                return true;
+        }
+    }
+    return false;
 }
 
 static void verdict_text(const struct rollout *r, char *to, size_t cap)
@@ -123,9 +127,11 @@ static bool waiting_text(const struct rollout *r, char *to, size_t cap)
         return false;
     if (s->paused)
         snprintf(to, cap, "paused; go on with: edgectl rollout resume");
-    else if (v.reason == GATE_NO_DATA && s->set && counted(r) == 0)
-        snprintf(to, cap, "no request was counted yet: is there traffic? "
-                          "(rollout.evidence.probes makes some)");
+    else if (v.verdict == GATE_INCONCLUSIVE && s->set && !counted(r))
+        snprintf(to, cap, step->bp ? "no request of the new version was counted yet: is there "
+                                     "traffic? (rollout.evidence.probes makes some)"
+                                   : "only requests that name the new version reach it; "
+                                     "rollout.evidence.probes makes some");
     else if (passed && step->approval && !s->approved)
         snprintf(to, cap, "waiting for approval: edgectl rollout promote");
     else if (passed && opens > now)
@@ -362,7 +368,7 @@ void rollout_show_wait(void *env, const struct rollout *r, const struct rollout_
                  report_time(move->until_ms, time));
         return;
     default:
-        if (v.reason == GATE_NO_DATA && waiting_text(r, text, sizeof text))
+        if (v.verdict == GATE_INCONCLUSIVE && !counted(r) && waiting_text(r, text, sizeof text))
             snprintf(verdict, sizeof verdict, "%s", text);
         out_note(s->cli->out, "step %d of %d: %s", r->state.step + 1, r->plan.steps, verdict);
     }

@@ -25,25 +25,27 @@ static double number_of(const struct node *map, const char *key)
 static void bind_step(struct load *l, struct node *n, struct manifest_rollout *r, double *last)
 {
     struct node *share = n->kind == NODE_MAP ? bind_child(n, "percent") : n;
-    double percent;
-    if (!share || !value_percent(share->text, &percent))
+    double percent = 0;
+    if (!share && !bind_child(n, "audience")) {
+        problem_at(l, n, "a step has a 'percent', an 'audience', or both");
+        return;
+    }
+    if (share && !value_percent(share->text, &percent))
         return;
     struct manifest_step *s = PUSH(r->steps, r->step_count);
     s->bp = (int)(percent * 100 + 0.5);
     s->soak_ms = -1;
     if (percent <= *last)
-        problem_at(l, n, "step '%s' must be more than %g%%", share->text, *last < 0 ? 0 : *last);
+        problem_at(l, n, "step '%g%%' must be more than %g%%", percent, *last < 0 ? 0 : *last);
     else if (percent > 0 && s->bp == 0)
-        problem_at(l, n, "step '%s' is less than 0.01%%", share->text);
+        problem_at(l, n, "step '%g%%' is less than 0.01%%", percent);
     *last = percent;
     if (n->kind != NODE_MAP)
         return;
     if (bind_child(n, "soak"))
         s->soak_ms = bind_duration(n, "soak");
     s->approval = bind_bool(n, "approval", false);
-    const struct node *audience = bind_child(n, "audience");
-    s->audience = audience && bind_bool(audience, "header", true);
-    s->regions = bind_names(bind_child(audience, "regions"), &s->region_count);
+    s->regions = bind_names(bind_child(bind_child(n, "audience"), "regions"), &s->region_count);
 }
 
 static void bind_gate(struct load *l, struct node *n, struct manifest_rollout *r)

@@ -15,7 +15,6 @@ struct manifest_step {
     int bp;                         /* basis points, 10000 = everything */
     int64_t soak_ms;
     bool approval;
-    bool audience;                  /* only requests that name the version */
     char **regions;
     size_t region_count;
 };

@@ -78,9 +78,11 @@ static int add_step(struct plan *plan, const struct manifest_rollout *m,
     const char *name = plan->target[target].name;
     bool whole = s->bp == SPLIT_WHOLE;
     int bp = whole || s->bp == 0 ? s->bp : split_nearest(caps, s->bp);
-    if (s->region_count)
-        return err_set(err, ERR_USAGE, "target '%s': traffic cannot be split by region there",
-                       name);
+    if (s->region_count) {
+        err_set(err, ERR_USAGE, "target '%s': traffic cannot be split by region there", name);
+        err_hint(err, "give the step a share, or 0%% for those that name the version by a header");
+        return -ERR_USAGE;
+    }
     /* The first share that cannot be given is a version that is asked, but not by users. */
     bool bridged = caps->split == SPLIT_NONE && caps->bridge && !whole && *at_bp < 0;
     if (bridged)
@@ -95,7 +97,7 @@ static int add_step(struct plan *plan, const struct manifest_rollout *m,
         return err_set(err, ERR_MANIFEST, "more than %d steps", PLAN_STEPS_MAX);
     struct plan_step *p = &plan->step[plan->steps++];
     *p = (struct plan_step){.target = target, .bp = bp, .approval = s->approval,
-                            .audience = s->audience || bp == 0, .judged = !whole && !bridged};
+                            .audience = bp == 0, .judged = !whole && !bridged};
     int64_t soak = m->has_soak ? m->soak_ms : 600000;
     p->soak_ms = s->soak_ms >= 0 ? s->soak_ms : whole ? 0 : soak;
     if (bridged)

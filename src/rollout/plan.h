@@ -19,7 +19,7 @@ struct plan_step {
     int bp;                         /* of the new version */
     int64_t soak_ms;
     bool approval;
-    bool audience;                  /* reached by the version's own header or address only */
+    bool audience;                  /* reached by the version's own header or address only: 0 % */
     bool judged;                    /* the gate must pass before the next step */
     char note[PLAN_NOTE_MAX];       /* how what was asked for is bridged; "" */
 };

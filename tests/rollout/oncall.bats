@@ -118,3 +118,25 @@ END
         return 1
     }
 }
+
+@test "a step for those that name the version needs no share, and is told what it lacks" {
+    manifest 'rollout: {steps: [{audience: {header: true}}, 100%], soak: 0s, history: 0s}'
+    serve
+    versions
+    edgectl rollout plan
+    expect_in "$output" "0 %  by its header or address only"
+    edgectl rollout start
+    [ "$(share_of "$new")" = 0.0 ]
+    edgectl rollout status
+    expect_in "$output" "only requests that name the new version reach it"
+    curl -sf -H "edgectl-version: $new" -H "host: shop.localhost" "$url/" >../body
+    grep -q new ../body
+    manifest 'rollout: {steps: [{soak: 1s}, 100%]}'
+    edgectl rollout status
+    expect_status 9
+    expect_in "$stderr" "a step has a 'percent', an 'audience', or both"
+    manifest 'rollout: {steps: [{percent: 5%, audience: {regions: [eu]}}, 100%]}'
+    edgectl rollout plan
+    expect_status 2
+    expect_in "$stderr" "cannot be split by region"
+}
