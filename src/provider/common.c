@@ -327,3 +327,10 @@ void transfer_progress(void *env, uint64_t sent, uint64_t total)
     one->sent = sent;
     upload_progress(all->target, all->sent, all->total);
 }
+
+int fact_note(struct target *t, const char *kind, const char *name, const char *value,
+              struct err *err)
+{
+    cleanup(free_p) char *key = xasprintf("%s %s", kind, name);
+    return t->o.journal ? journal_note_fact(t->o.journal, key, value, err) : 0;
+}

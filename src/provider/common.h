@@ -92,9 +92,12 @@ must_use int target_kv_seed(struct target *t, const char *store, const char *id,
 /* 1: it was begun and not ended, 0: it is there, -1: the journal knows nothing of that store. */
 int target_kv_seed_known(const struct target *t, const char *store, const char *id);
 
-/* journal_fact and journal_set_fact with a key made of two; without a journal nothing is known. */
+/* journal_fact, journal_set_fact and journal_note_fact with a key made of two; without a journal
+ * nothing is known. */
 const char *fact_get(const struct target *t, const char *kind, const char *name);
 must_use int fact_set(struct target *t, const char *kind, const char *name, const char *value,
                       struct err *err);
+must_use int fact_note(struct target *t, const char *kind, const char *name, const char *value,
+                       struct err *err);
 
 #endif

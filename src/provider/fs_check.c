@@ -101,7 +101,7 @@ int fs_note_complete(struct fs *f, const struct fs_service *s, int number, const
                      struct err *err)
 {
     cleanup(free_p) char *id = fs_version_id(s, number);
-    return fact_set(&f->t, "complete", id, comment, err);
+    return fact_note(&f->t, "complete", id, comment, err);
 }
 
 static bool has_links(const json_t *have, const struct fs_links *want)

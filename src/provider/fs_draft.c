@@ -365,14 +365,14 @@ static int end_comment(const struct change *c, struct fs_call *call, struct err 
     int r = fs_wait(c->f, call, &root, err);
     if (r == 0)
         r = err_set(err, ERR_DRIFT, "the draft has gone meanwhile");
-    return r < 0 ? r : fact_set(&c->f->t, "cloning", c->service, NULL, err);
+    return r < 0 ? r : fact_note(&c->f->t, "cloning", c->service, NULL, err);
 }
 
 static int set_comment(const struct change *c, const struct fs_service *s,
                        const struct fs_content *content, struct err *err)
 {
     if (has_comment(c, s, content->comment))
-        return fact_set(&c->f->t, "cloning", c->service, NULL, err);
+        return fact_note(&c->f->t, "cloning", c->service, NULL, err);
     struct fs_call call = start_comment(c, content->comment);
     return end_comment(c, &call, err);
 }
@@ -433,7 +433,7 @@ int fs_keep_held(struct fs *f, const struct fs_service *s, int number, struct er
     if (f->held.service != s || f->held.number != number)
         return 0;
     cleanup(free_p) char *fact = xasprintf("%d %s", number, f->held.hash);
-    return fact_set(&f->t, "holds", s->id, fact, err);
+    return fact_note(&f->t, "holds", s->id, fact, err);
 }
 
 /* Then nothing has to be read: it was filled and activated in one run of ours, and nobody can

@@ -133,14 +133,14 @@ static int replay(struct journal *j, const char *text, size_t len, size_t *ret_g
 
 /* --- writing --- */
 
-static int append(struct journal *j, json_t *record, struct err *err)
+static int append(struct journal *j, json_t *record, bool sync, struct err *err)
 {
     cleanup(free_p) char *line = json_dumps(record, JSON_COMPACT);
     cleanup(free_p) char *text = xasprintf("%s\n", line);
     if (j->fd < 0)
         return err_set(err, ERR_FAILURE, "the journal %s is open for reading only", j->path);
     off_t before = lseek(j->fd, 0, SEEK_END);
-    if (!file_write_all(j->fd, text, strlen(text)) || fdatasync(j->fd) < 0) {
+    if (!file_write_all(j->fd, text, strlen(text)) || (sync && fdatasync(j->fd) < 0)) {
         int failed = errno;
         /* What was written of it, on a full disk, must not stand before the next line. */
         if (before < 0 || ftruncate(j->fd, before) < 0) {
@@ -156,12 +156,13 @@ static int append(struct journal *j, json_t *record, struct err *err)
 }
 
 /* Takes the record. */
-static int add_record(struct journal *j, json_t *record, const char *where, struct err *err)
+static int add_record(struct journal *j, json_t *record, bool sync, const char *where,
+                      struct err *err)
 {
     char point[160];
     snprintf(point, sizeof point, "before journal: %.120s", where);
     kill_point(point);
-    int r = append(j, record, err);
+    int r = append(j, record, sync, err);
     json_decref(record);
     snprintf(point, sizeof point, "after journal: %.120s", where);
     kill_point(point);
@@ -332,12 +333,23 @@ const char *journal_fact(const struct journal *j, const char *key)
     return json_string_value(json_object_get(j->facts, key));
 }
 
-int journal_set_fact(struct journal *j, const char *key, const char *value, struct err *err)
+static int set_fact(struct journal *j, const char *key, const char *value, bool sync,
+                    struct err *err)
 {
     const char *old = journal_fact(j, key);
     if (value && old ? strcmp(value, old) == 0 : !value && !old)
         return 0;
-    return add_record(j, fact_record(key, value), key, err);
+    return add_record(j, fact_record(key, value), sync, key, err);
+}
+
+int journal_set_fact(struct journal *j, const char *key, const char *value, struct err *err)
+{
+    return set_fact(j, key, value, true, err);
+}
+
+int journal_note_fact(struct journal *j, const char *key, const char *value, struct err *err)
+{
+    return set_fact(j, key, value, false, err);
 }
 
 void journal_each_fact(const struct journal *j, journal_fact_fn *fn, void *env)
@@ -359,7 +371,7 @@ int journal_begin(struct journal *j, const char *kind, const char *what, const c
     if (detail)
         json_object_set_new(record, "detail", json_deep_copy(detail));
     *ret_number = number;
-    return add_record(j, record, what, err);
+    return add_record(j, record, true, what, err);
 }
 
 int journal_end(struct journal *j, uint64_t number, int r, const struct err *failure,
@@ -374,7 +386,7 @@ int journal_end(struct journal *j, uint64_t number, int r, const struct err *fai
     }
     if (detail)
         json_object_set_new(record, "result", json_deep_copy(detail));
-    return add_record(j, record, "end", err);
+    return add_record(j, record, true, "end", err);
 }
 
 static void show_op(const struct op *op, struct journal_op *ret)

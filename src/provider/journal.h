@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One target's journal: what was about to be done there, how it ended, and facts that cannot be
  * looked up (ids that a provider chose). JSON lines in <state>/targets/<name>/journal.jsonl, each
- * synced before the function returns; a torn last line is dropped when it is opened. Whoever has it
+ * synced before the function returns (but for journal_note_fact); a torn last line is dropped when
+ * it is opened. Whoever has it
  * open for writing holds the target's lock: two deploys or rollouts of this state folder cannot be
  * at work on one target at the same time.
  *
@@ -37,6 +38,10 @@ const char *journal_fact(const struct journal *j, const char *key);
 /* NULL removes it. No record when nothing changes. */
 must_use int journal_set_fact(struct journal *j, const char *key, const char *value,
                               struct err *err);
+/* The same for a fact that saves a question, and is never the only place that something stands in:
+ * it is synced with the next record, not by itself. A kill leaves it; a power failure may not. */
+must_use int journal_note_fact(struct journal *j, const char *key, const char *value,
+                               struct err *err);
 typedef void journal_fact_fn(void *env, const char *key, const char *value);
 void journal_each_fact(const struct journal *j, journal_fact_fn *fn, void *env);
 

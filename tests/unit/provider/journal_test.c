@@ -26,6 +26,8 @@ static void facts_and_operations_survive(void **state)
     assert_int_equal(journal_set_fact(j, "service", "S1", NULL), 0);
     assert_int_equal(journal_set_fact(j, "gone", "x", NULL), 0);
     assert_int_equal(journal_set_fact(j, "gone", NULL, NULL), 0);
+    assert_int_equal(journal_note_fact(j, "noted", "1", NULL), 0);
+    assert_int_equal(journal_note_fact(j, "noted", "2", NULL), 0);
     assert_int_equal(journal_begin(j, "step", "version", "r1", NULL, &a, NULL), 0);
     struct err failure = {.code = ERR_NETWORK, .msg = "503 \"busy\""};
     assert_int_equal(journal_end(j, a, -ERR_NETWORK, &failure, NULL, NULL), 0);
@@ -36,6 +38,8 @@ static void facts_and_operations_survive(void **state)
     j = open_ok(JOURNAL_READ);
     assert_string_equal(journal_fact(j, "service"), "S1");
     assert_null(journal_fact(j, "gone"));
+    assert_string_equal(journal_fact(j, "noted"), "2");
+    assert_int_equal(journal_note_fact(j, "x", "y", NULL), -ERR_FAILURE);
     struct journal_op op;
     assert_true(journal_op_at(j, 0, &op));
     assert_string_equal(op.error, "503 \"busy\"");
