@@ -214,6 +214,9 @@ sim: ## how often the rollout's gate is right: 10,000 simulated runs a case
 	$(MAKE) -j$(JOBS) $(BUILD)/tests/tools/gate_sim
 	$(BUILD)/tests/tools/gate_sim
 
+traces: all ## the same by traces of other making, through the binary: 1,000 a case, for hours
+	tests/tools/traces.py judge $(BUILD)/edgectl
+
 deps: ## install the Debian packages that building and testing need
 	@.ci/deps build test
 
@@ -264,4 +267,4 @@ help: ## list the targets
 -include $(OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:%=%.d) $(TOOL_BIN:%=%.d)
 
 .PHONY: all debug asan tsan tests quick check check-built check-served check-san check-tsan \
-        check-fault fuzz fuzz-built lint demo bench sim deps deps-build docs check-docs install uninstall clean help FORCE
+        check-fault fuzz fuzz-built lint demo bench sim traces deps deps-build docs check-docs install uninstall clean help FORCE

@@ -123,6 +123,13 @@ static int take_back(struct rollout_session *s, struct err *err)
     return r < 0 ? r : from_note(s, true, err);
 }
 
+static int no_such(const char *id, struct err *err)
+{
+    err_set(err, ERR_USAGE, "there is no rollout '%s'", id);
+    err_hint(err, "see them: edgectl rollout history");
+    return -ERR_USAGE;
+}
+
 int rollout_session_load(struct rollout_session *s, const char *id, bool write, struct err *err)
 {
     struct history *h = NULL;
@@ -135,7 +142,7 @@ int rollout_session_load(struct rollout_session *s, const char *id, bool write, 
         return r == 0 && write ? take_back(s, err) : r;
     }
     if (id)
-        return err_set(err, ERR_USAGE, "there is no rollout '%s'", id);
+        return no_such(id, err);
     return from_note(s, write, err);
 }
 

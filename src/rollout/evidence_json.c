@@ -1,28 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evidence that somebody else writes as JSON (manifest: rollout.evidence.file). */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "base/units.h"
 #include "rollout/evidence_impl.h"
 
-/* Seconds since 1970, or ISO 8601 in UTC. 0: not a time. */
+/* More is no count, and its square no number. */
+static const double most = 1e15;
+
+/* "Z", "+02:00" or "-0530" to ms east of UTC; UTC when nothing follows. */
+static bool zone_of(const char *s, int64_t *ret_ms)
+{
+    int hours, minutes;
+    *ret_ms = 0;
+    if (!*s || strcmp(s, "Z") == 0 || strcmp(s, "z") == 0)
+        return true;
+    if ((*s != '+' && *s != '-') || strspn(s + 1, "0123456789:") != strlen(s + 1) ||
+        (sscanf(s + 1, "%2d:%2d", &hours, &minutes) != 2 &&
+         sscanf(s + 1, "%2d%2d", &hours, &minutes) != 2))
+        return false;
+    *ret_ms = (hours * 60 + minutes) * (*s == '-' ? -60000 : 60000);
+    return true;
+}
+
+/* Seconds since 1970, or ISO 8601, in UTC unless it says otherwise. 0: not a time. */
 static int64_t time_of(const json_t *v)
 {
     struct tm tm = {0};
+    double seconds = json_number_value(v);
     if (json_is_number(v))
-        return (int64_t)(json_number_value(v) * 1000);
+        return seconds > 0 && seconds < 1e12 ? (int64_t)(seconds * 1000) : 0;
     const char *end = json_is_string(v) ? strptime(json_string_value(v), "%Y-%m-%dT%H:%M:%S", &tm)
                                         : NULL;
-    return end ? (int64_t)timegm(&tm) * 1000 : 0;
+    int64_t east = 0;
+    if (end && *end == '.')
+        end += 1 + strspn(end + 1, "0123456789");
+    return end && zone_of(end, &east) ? (int64_t)timegm(&tm) * 1000 - east : 0;
 }
 
 static bool count_at(const json_t *o, const char *key, double *ret)
 {
     const json_t *v = json_object_get(o, key);
     double n = json_number_value(v);
-    if (!json_is_number(v) || n < 0 || !isfinite(n))
+    if (!json_is_number(v) || !(n >= 0 && n <= most))
         return false;
     *ret = n;
     return true;
@@ -37,7 +58,7 @@ static bool slow_at(const json_t *slow, double edge_ms, double *ret)
         int64_t ms;
         if (parse_duration(key, &ms) && (double)ms == edge_ms && json_is_number(v)) {
             *ret = json_number_value(v);
-            return *ret >= 0;
+            return *ret >= 0 && *ret <= most;
         }
     }
     return false;
