@@ -87,6 +87,7 @@ static int on_open(const struct target_options *o, struct target **ret, struct e
         t->base.caps.max_bp = SPLIT_WHOLE - 1;
         t->base.caps.propagation_ms = ROUTER_SPREAD_MS;
         t->base.caps.latency = true;
+        t->base.caps.bridge = NULL;
     }
     int r = aws_config_load(&t->env, &t->config, err);
     if (r == 0)
@@ -252,6 +253,8 @@ const struct provider provider_aws = {
     .name = "aws", .title = "AWS Lambda@Edge", .variables = variables,
     /* A distribution's change takes minutes to be everywhere; CloudWatch is some minutes late. */
     .caps = {.split = SPLIT_CAPPED, .min_bp = 100, .max_bp = 1500, .step_bp = 1,
+             .bridge = "CloudFront by itself gives 1 to 15 % or all; `router: true` in the target "
+                       "would give any share",
              .sticky = STICKY_CLIENT, .upload_without_traffic = true, .probe = true,
              .versions = true, .metrics = true, .kv = true, .config = true, .config_live = true,
              .secrets = true, .logs = true, .purge = true, .notes = true, .cas = true,

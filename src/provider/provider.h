@@ -77,7 +77,8 @@ struct provider_caps {
     bool notes;                         /* put_note, get_note */
     bool cas;                           /* set_split is refused when `expect` is no longer so */
     const char *bridge;                 /* where a version is asked before it gets everything, if no
-                                           share can be given to it; for people; NULL = nowhere */
+                                           share can be given to it, or what would give more than
+                                           max_bp; for people; NULL = nothing */
     int64_t propagation_ms;             /* how long a split takes to be everywhere, as a rule */
     int64_t metric_lag_ms;
 };

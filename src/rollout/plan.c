@@ -102,6 +102,8 @@ static int add_step(struct plan *plan, const struct manifest_rollout *m,
     p->soak_ms = s->soak_ms >= 0 ? s->soak_ms : whole ? 0 : soak;
     if (bridged)
         snprintf(p->note, sizeof p->note, "%s", caps->bridge);
+    else if (bp != s->bp && caps->bridge)
+        snprintf(p->note, sizeof p->note, "%g%% was asked for; %s", s->bp / 100.0, caps->bridge);
     else if (bp != s->bp)
         snprintf(p->note, sizeof p->note, "%g%% was asked for; this is what %s can do",
                  s->bp / 100.0, plan->target[target].provider);
