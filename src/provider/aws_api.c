@@ -191,7 +191,8 @@ static bool is_one_of(const char *code, const char *const *list, size_t count)
     return false;
 }
 
-/* botocore's retry rules, throttling and transient errors; IAM's LimitExceeded is a quota. */
+/* botocore's retry rules, throttling and transient errors, and what IAM and SSM say while another
+ * change of the same thing is under way; IAM's LimitExceeded is a quota. */
 static bool is_transient(const struct api_response *r)
 {
     static const char *const codes[] = {
@@ -199,7 +200,8 @@ static bool is_transient(const struct api_response *r)
         "TooManyRequestsException", "ProvisionedThroughputExceededException",
         "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
         "RequestThrottled", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
-        "RequestTimeout", "RequestTimeoutException"};
+        "RequestTimeout", "RequestTimeoutException", "TooManyUpdates", "ConcurrentModification",
+        "EntityTemporarilyUnmodifiable"};
     cleanup(free_p) char *code = error_code(r);
     return is_one_of(code, codes, ARRAY_LEN(codes));
 }
@@ -228,7 +230,7 @@ static const char *const quotas[] = {
     "EntitySizeLimitExceeded", "FunctionSizeLimitExceeded"};
 static const char *const moved[] = {
     "PreconditionFailed", "PreconditionFailedException", "InvalidIfMatchVersion",
-    "ConflictException", "IllegalUpdate"};
+    "ConflictException"};
 
 /* The clock is the usual reason why a signature is not valid, and the answer says the time. */
 static void hint_clock(const struct api_response *r, struct err *err)

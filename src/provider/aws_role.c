@@ -9,6 +9,8 @@
 
 #define POLICY "edgectl"
 
+enum { KNOWN_LIMIT_S = 60 };
+
 /* Lambda@Edge needs both services to be trusted. */
 static const char trust[] =
     "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":"
@@ -91,6 +93,13 @@ static int read_role(struct aws_target *t, struct xml **ret, struct err *err)
                ret, err);
 }
 
+/* IAM is eventually consistent: what was made a moment ago may be unknown where one asks next. */
+static int wait_known(struct aws_target *t, struct aws_wait *w, struct err *err)
+{
+    cleanup(free_p) char *what = xasprintf("the role %s to be known", t->own);
+    return aws_wait(t, w, what, KNOWN_LIMIT_S, err);
+}
+
 int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
 {
     const struct manifest_target *m = t->base.o.manifest->target;
@@ -98,15 +107,18 @@ int aws_role_arn(struct aws_target *t, char **ret, struct err *err)
         *ret = xstrdup(m->role);
         return 0;
     }
-    cleanup(xml_free_p) struct xml *x = NULL;
-    int r = read_role(t, &x, err);
-    if (r < 0)
-        return r;
-    const char *arn = xml_get(x, "GetRoleResult/Role/Arn");
-    if (!arn)
-        return err_set(err, ERR_FAILURE, "the role %s is not there (yet)", t->own);
-    *ret = xstrdup(arn);
-    return 0;
+    struct aws_wait w = {0};
+    int r = 0;
+    while (r == 0) {
+        cleanup(xml_free_p) struct xml *x = NULL;
+        r = read_role(t, &x, err);
+        const char *arn = r > 0 ? xml_get(x, "GetRoleResult/Role/Arn") : NULL;
+        if (arn)
+            *ret = xstrdup(arn);
+        else if (r >= 0)
+            r = wait_known(t, &w, err);
+    }
+    return r < 0 ? r : 0;
 }
 
 /* 1: the role's policy is what it should be, 0: it is another, or none. */
@@ -156,10 +168,17 @@ int aws_role_make(struct target *target, struct step *step, struct err *err)
     cleanup(free_p) char *document = NULL;
     if (r >= 0)
         r = rights(t, &document, err);
-    if (r < 0)
-        return r;
-    return change(t, api_body_form("Action", "PutRolePolicy", "RoleName", t->own, "PolicyName",
-                                   POLICY, "PolicyDocument", document, NULL), err);
+    struct aws_wait w = {0};
+    while (r >= 0) {
+        cleanup(xml_free_p) struct xml *done = NULL;
+        r = ask(t, api_body_form("Action", "PutRolePolicy", "RoleName", t->own, "PolicyName",
+                                 POLICY, "PolicyDocument", document, NULL), "NoSuchEntity", &done,
+                err);
+        if (r > 0)
+            return 0;
+        r = r < 0 ? r : wait_known(t, &w, err);
+    }
+    return r;
 }
 
 int aws_role_delete(struct target *target, struct step *step, struct err *err)

@@ -71,6 +71,19 @@ static bool serves(const struct xml *policy_config, const char *domain)
     return false;
 }
 
+/* Id of the policy in a list that sends viewers to `domain`; NULL if there is none. Borrowed. */
+static const char *policy_of(const struct xml *items, const char *domain)
+{
+    struct xml *one = NULL;
+    while (items && (one = xml_each(items, "ContinuousDeploymentPolicySummary", one))) {
+        const struct xml *policy = xml_find(one, "ContinuousDeploymentPolicy");
+        const char *id = xml_get(policy, "Id");
+        if (id && serves(xml_find(policy, "ContinuousDeploymentPolicyConfig"), domain))
+            return id;
+    }
+    return NULL;
+}
+
 /* The attached one, else one that was made for this staging distribution and not attached yet. 1
  * found, 0 not. */
 static int policy_find(struct aws_target *t, const struct aws_distribution *primary,
@@ -89,23 +102,23 @@ static int policy_find(struct aws_target *t, const struct aws_distribution *prim
     r = aws_service(t, AWS_CLOUDFRONT, &s, err);
     if (r < 0)
         return r;
-    cleanup(xml_free_p) struct xml *x = NULL;
-    /* An account has 20 at most: one page. */
-    r = aws_call_xml(s, &(struct api_request){.method = "GET", .path = POLICIES "?MaxItems=100"},
-                     &x, NULL, err);
-    if (r < 0)
-        return r;
-    const struct xml *items = xml_find(x, "Items");
-    struct xml *one = NULL;
-    while (items && (one = xml_each(items, "ContinuousDeploymentPolicySummary", one))) {
-        const struct xml *policy = xml_find(one, "ContinuousDeploymentPolicy");
-        const char *its = xml_get(policy, "Id");
-        if (its && serves(xml_find(policy, "ContinuousDeploymentPolicyConfig"), staging->domain)) {
-            r = policy_read(t, its, ret, err);
+    cleanup(free_p) char *marker = NULL;
+    for (;;) {
+        cleanup(free_p) char *path = marker ? api_path(POLICIES "?MaxItems=100&Marker=%s", marker)
+                                            : xstrdup(POLICIES "?MaxItems=100");
+        cleanup(xml_free_p) struct xml *x = NULL;
+        r = aws_call_xml(s, &(struct api_request){.method = "GET", .path = path}, &x, NULL, err);
+        const char *found = r < 0 ? NULL : policy_of(xml_find(x, "Items"), staging->domain);
+        if (found)
+            r = policy_read(t, found, ret, err);
+        if (r < 0 || found)
             return r < 0 ? r : 1;
-        }
+        const char *next = xml_get(x, "NextMarker");
+        if (!next || !*next)
+            return 0;
+        free(marker);
+        marker = xstrdup(next);
     }
-    return 0;
 }
 
 /* A copy has its primary's comment. */

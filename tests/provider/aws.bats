@@ -67,12 +67,21 @@ print(' '.join(re.findall('<LambdaFunctionARN>([^<]*)', json.load(sys.stdin)['di
     no_violations
 }
 
+@test "a role that IAM forgets for a moment is waited for" {
+    fake call '{"name": "set", "shy_role_tries": 3}'
+    deploy 1
+    expect_in "$(fake state)" '"policies":{"edgectl":'
+    no_violations
+}
+
 @test "traffic: all of it, a share, none but by header, promoted, taken back" {
     deploy 1
     split '[]'
     ship_ok prod split 1
     split '[{"version": "1", "bp": 10000}]'
     deploy 2
+    # Among policies of others, on the second page.
+    fake call '{"name": "policy"}'
     ship_ok prod split 1 2=0
     split '[{"version": "1", "bp": 10000}, {"version": "2", "bp": 0}]'
     ship_ok prod split 1 2=1500

@@ -182,6 +182,7 @@ class Aws(Fake):
                                                (request_policy("Managed-CORS", "whitelist", ["Origin"]), None)}}
         self.points, self.events, self.counter_ids, self.replicated = {}, [], 0, set()
         self.young_role_tries = 1
+        self.shy_role_tries = 0
         self.future = True      # answers have what no model knows yet
         self.slow = SLOW
 
@@ -300,6 +301,9 @@ class Aws(Fake):
     # --- IAM ---
     def role(self, form):
         role = self.roles.get(form["RoleName"])
+        if role and role["shy"] > 0:
+            role["shy"] -= 1
+            role = None
         if not role:
             raise Instead(xml_error(404, "NoSuchEntity",
                                     f"The role with name {form['RoleName']} cannot be found."))
@@ -319,7 +323,7 @@ class Aws(Fake):
         if name in self.roles:
             return xml_error(409, "EntityAlreadyExists", f"Role with name {name} already exists.")
         self.roles[name] = {"trust": trust["Statement"][0]["Principal"]["Service"], "policies": {},
-                            "young": self.young_role_tries}
+                            "young": self.young_role_tries, "shy": self.shy_role_tries}
         return query_answer("CreateRole", self.role_xml(name))
 
     def iam_GetRolePolicy(self, form):
@@ -896,11 +900,15 @@ class Aws(Fake):
         root.append(copy.deepcopy(p["config"]))
         return root
 
-    @route("GET", C + "/continuous-deployment-policy", query=["MaxItems"])
+    @route("GET", C + "/continuous-deployment-policy", query=["MaxItems", "Marker"])
     def list_policies(self, req):
+        ids = sorted(self.policies)
+        start = ids.index(req.query["Marker"]) + 1 if req.query.get("Marker") else 0
         items = element("Items", *[element("ContinuousDeploymentPolicySummary", self.policy_xml(id))
-                                   for id in self.policies])
+                                   for id in ids[start:start + 1]])
         root = element("ContinuousDeploymentPolicyList", MaxItems=100, Quantity=len(items))
+        if start + 1 < len(ids):
+            root.append(element_text("NextMarker", ids[start]))
         if len(items):
             root.append(items)
         return xml(root)
@@ -1324,6 +1332,14 @@ class Aws(Fake):
 
     def drift_associate(self, id, arn):
         self.associate(self.distribution(id), arn)
+        return {}
+
+    def drift_policy(self):
+        """One of somebody else, for a staging distribution of theirs."""
+        config = element("ContinuousDeploymentPolicyConfig",
+                         element("StagingDistributionDnsNames", element("Items", element_text("DnsName", "d0.cloudfront.net")),
+                                 Quantity=1), Enabled="true")
+        self.policies[self.next_id("A")] = {"config": config, "etag": self.next_id("TAG")}
         return {}
 
     def drift_touch(self, id):
