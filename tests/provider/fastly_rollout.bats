@@ -117,6 +117,25 @@ changes() {
     no_violations
 }
 
+@test "behind a router a preview has an address of its own" {
+    manifest "router: true, domains: [shop.example.com]"
+    deploy 1
+    REL=2 command --json deploy --preview
+    expect_status 0
+    url=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["preview_url"])' <<<"$output")
+    [ "$url" = "https://$(state 's["services"]["shop-b"]["versions"]["1"]["domains"][0]')" ]
+    expect_in "$stderr" "it answers with 200"
+    [[ $(fake call '{"name": "ask", "host": "shop.example.com", "share": 0}') == *shop-a.1* ]]
+    [[ $(fake call "{\"name\": \"ask\", \"host\": \"${url#https://}\"}") == *shop-b.1* ]]
+    # The same again is at the same place, and can be given traffic.
+    REL=2 command --json deploy --preview
+    expect_in "$output" "\"preview_url\":\"$url\""
+    deploy 2
+    [[ $(fake call '{"name": "ask", "host": "shop.example.com", "share": 0}') == *shop-b.1* ]]
+    [ "$(state 'len(s["services"]["shop-b"]["versions"])')" = 1 ]
+    no_violations
+}
+
 @test "a rollout without a router goes by the staging network, and says so" {
     rollout_manifest
     deploy 1
