@@ -182,9 +182,8 @@ int rollout_session_plan(struct rollout_session *s, const char *version, struct 
 
 /* --- asking the process that runs it --- */
 
-/* Turns of 100 ms: until the request is taken; and until all is put back, which a provider may take
- * many minutes for. */
-enum { TURNS_TO_TAKE = 1200, TURNS_TO_END = 18000, TURNS_TO_LOOK = 10 };
+/* Turns of 100 ms: each of the runner's calls may take a provider many minutes. */
+enum { TURNS_TO_END = 18000, TURNS_TO_TELL = 50, TURNS_TO_LOOK = 10 };
 
 static bool taken(const struct rollout *r, size_t before, bool until_end)
 {
@@ -235,7 +234,10 @@ int rollout_session_ask(struct cli *cli, const char *what, bool until_end, struc
     /* It looks for requests several times a second, but between two of its calls. */
     for (int turn = 0; r == 0 && !taken(s.rollout, before, until_end); turn++) {
         bool begun = s.rollout->state.asked > before;
-        if (turn >= (begun ? TURNS_TO_END : TURNS_TO_TAKE))
+        if (turn == TURNS_TO_TELL)
+            out_note(cli->out, "waiting for the process that runs it%s; what was asked for stays",
+                     begun ? " to end" : "");
+        if (turn >= TURNS_TO_END)
             return err_set(err, ERR_DRIFT, begun ? "the process that runs the rollout does not end"
                                            : "the process that runs the rollout does not react");
         if (target_interrupted(s.target[0].target))

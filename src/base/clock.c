@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/random.h"
 
 static int64_t read_clock(clockid_t id)
@@ -45,6 +47,19 @@ int64_t clock_mono_ns(void)
 int64_t clock_wall_ns(void)
 {
     return source.wall_ns(source.env);
+}
+
+uint32_t clock_boot(void)
+{
+    char id[64] = "";
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, id, sizeof id - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (ssize_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)id[i]) * 16777619u;
+    return len > 0 ? h : 0;
 }
 
 void clock_sleep_ms(int64_t ms)

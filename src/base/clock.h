@@ -23,6 +23,8 @@ void clock_install(const struct clock_source *source);
 
 int64_t clock_mono_ns(void);
 int64_t clock_wall_ns(void);
+/* Tells one start of a machine, since when the monotonic clock runs, from another; 0: not known. */
+uint32_t clock_boot(void);
 /* Waits so long; where a source has a sleep of its own its time jumps instead. */
 void clock_sleep_ms(int64_t ms);
 bool clock_jumps(void);

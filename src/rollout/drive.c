@@ -34,6 +34,11 @@ bool drive_interrupted(const struct drive *d)
 int drive_event(struct drive *d, json_t *event, struct err *err)
 {
     size_t at = history_count(d->r->history);
+    /* For who goes on from here: the clock of the day may have been set until then. */
+    if (d->boot && event) {
+        json_object_set_new(event, "boot", json_integer(d->boot));
+        json_object_set_new(event, "m", json_integer(drive_mono_ms()));
+    }
     int r = rollout_add(d->r, event, err);
     if (r == 0 && d->o.on_event)
         d->o.on_event(d->o.env, d->r, history_event(d->r->history, at));
@@ -93,8 +98,10 @@ static int64_t poll_ms(const struct drive *d)
 
 static int64_t watched_ms(const struct drive *d)
 {
-    struct rollout_clock was = {.mono_ms = d->looked_ms, .wall_ms = d->r->state.changed_ms};
     struct rollout_clock now = {.mono_ms = drive_mono_ms(), .wall_ms = drive_wall_ms()};
+    struct rollout_clock was = rollout_last_clock(&d->r->state, d->boot, &now);
+    if (d->looked_ms)
+        was.mono_ms = d->looked_ms;
     return rollout_watched(&was, &now);
 }
 

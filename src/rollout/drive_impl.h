@@ -12,6 +12,7 @@ struct drive {
     struct rollout_seen seen;
     struct split split[PLAN_TARGETS_MAX];       /* as last read */
     int64_t read_ms[PLAN_TARGETS_MAX];          /* when, monotonic */
+    uint32_t boot;                              /* which start of which machine; 0: not known */
     int64_t looked_ms;                          /* monotonic; 0: not in this run */
     int tries;                                  /* of the change that fails now */
     int ask_tries;                              /* of the question that fails now */

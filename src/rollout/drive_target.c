@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "rollout/drive_impl.h"
@@ -35,6 +36,7 @@ int drive_new(const struct drive_options *o, struct rollout *r, struct drive **r
     struct drive *d = xnew(struct drive);
     d->o = *o;
     d->r = r;
+    d->boot = clock_boot();
     int result = evidence_new(drive_manifest(d), o->manifest, &r->plan, o->interrupted,
                               &d->evidence, err);
     if (result < 0)
@@ -134,6 +136,11 @@ int drive_prove(struct drive *d, int t, bool back, struct err *err)
         if ((result.status > 0 && result.verified) || drive_mono_ms() - began > most ||
             drive_interrupted(d))
             break;
+        /* Whoever wants all put back does not wait until it is proven that this was right. */
+        json_t *asked = history_request(d->r->history, d->r->state.asked);
+        json_decref(asked);
+        if (asked)
+            return 0;
         drive_sleep(d, 200);
     }
     bool good = result.status > 0 && result.verified;

@@ -70,6 +70,7 @@ static void on_adopt(const struct plan *p, struct rollout_state *s, const json_t
     s->paused = json_is_true(json_object_get(e, "paused"));
     if (strcmp(text_at(e, "phase"), "back") == 0)
         s->phase = PHASE_BACK;
+    s->code = ERR_FAILURE;
     for (int t = 0; t < p->targets; t++) {
         s->bp[t] = (int)json_integer_value(json_array_get(json_object_get(e, "bp"), (size_t)t));
         s->touched[t] = json_is_true(json_array_get(json_object_get(e, "touched"), (size_t)t));
@@ -91,6 +92,10 @@ void rollout_apply(const struct plan *p, struct rollout_state *s, const json_t *
     if (s->began_ms == 0)
         s->began_ms = t;
     s->changed_ms = t;
+    if (json_object_get(e, "boot")) {
+        s->boot = (uint32_t)json_integer_value(json_object_get(e, "boot"));
+        s->mono_ms = json_integer_value(json_object_get(e, "m"));
+    }
     if (json_is_true(json_object_get(e, "asked")))
         s->asked++;
     if (strcmp(kind, "look") == 0) {

@@ -148,3 +148,10 @@ int64_t rollout_watched(const struct rollout_clock *was, const struct rollout_cl
     int64_t dt = now->wall_ms - was->wall_ms;
     return dt < 0 ? 0 : dt > most ? most : dt;
 }
+
+struct rollout_clock rollout_last_clock(const struct rollout_state *s, uint32_t boot,
+                                        const struct rollout_clock *now)
+{
+    bool same = boot && s->boot == boot && s->mono_ms <= now->mono_ms;
+    return (struct rollout_clock){.mono_ms = same ? s->mono_ms : 0, .wall_ms = s->changed_ms};
+}

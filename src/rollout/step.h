@@ -37,6 +37,8 @@ struct rollout_state {
     enum err_code code;             /* why it goes or went back */
     char why[256];
     int64_t began_ms, changed_ms;   /* wall time of the first and of the last event */
+    int64_t mono_ms;                /* the monotonic clock at the last event that tells, */
+    uint32_t boot;                  /* and which start of which machine it counts from; 0: none */
     size_t asked;                   /* requests of other processes that were taken */
     size_t looks;
 };
@@ -89,15 +91,18 @@ struct rollout_move {
 struct rollout_move rollout_next(const struct plan *p, const struct rollout_state *s,
                                  const struct rollout_seen *seen);
 
-/* Two clocks at a moment. `mono_ms` stands still while the machine sleeps, and is 0 when the moment
- * was in another run; `wall_ms` may be set by anybody. */
+/* Two clocks at a moment. `mono_ms` stands still while the machine sleeps, and is 0 when the
+ * moment was before the machine started, or on another one; `wall_ms` may be set by anybody. */
 struct rollout_clock {
     int64_t mono_ms, wall_ms;
 };
 
-/* Watched time between two moments: within a run by the clock that no one can set, between two runs
- * by that of the day, as far as it makes sense (0 to 7 days). */
+/* Watched time between two moments: by the clock that no one can set, where both are of one start
+ * of the machine, else by that of the day, as far as it makes sense (0 to 7 days). */
 int64_t rollout_watched(const struct rollout_clock *was, const struct rollout_clock *now);
+/* The clocks at the last event, for who is at `now` in the boot `boot`. */
+struct rollout_clock rollout_last_clock(const struct rollout_state *s, uint32_t boot,
+                                        const struct rollout_clock *now);
 
 /* "forward", "back", "done", "undone"; "soak", "approval" ... */
 const char *rollout_phase_name(enum rollout_phase phase);

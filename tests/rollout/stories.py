@@ -148,6 +148,18 @@ def killed_and_the_clock_set_back_before_it_is_resumed(world):
 
 
 @story()
+def killed_and_the_clock_set_forward_before_it_is_resumed(world):
+    """As long as the machine is the same, and was not started anew, it knows better."""
+    world.manifest(LONG)
+    world.restore(0)
+    world.rollout("run", hook=at_look(20, lambda w: w.kill()))
+    world.clock.add(wall=5 * 24 * HOUR)
+    need(world.rollout("resume") == 0, world.err)
+    watched, day = soaked(world)
+    need(72 <= watched < 75 and day > 120, f"{watched} h watched, {day} h of the day")
+
+
+@story()
 def a_step_waits_for_its_window(world):
     world.manifest(plan(windows='["Mon-Fri 08:00-16:00"]', poll="10m"))
     world.restore(0)

@@ -31,6 +31,10 @@ story() {
     story killed_and_the_clock_set_back_before_it_is_resumed
 }
 
+@test "a clock that is set forward between two runs shortens no soak" {
+    story killed_and_the_clock_set_forward_before_it_is_resumed
+}
+
 @test "a step waits for its window, over a weekend" {
     story a_step_waits_for_its_window
 }
