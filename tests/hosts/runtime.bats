@@ -136,17 +136,17 @@ says() {
     guest c/hello
     cp "$module" app.wasm
     export EDGECTL_WORKERD=/nowhere/workerd
-    edgectl dev --runtime workerd
+    edgectl dev --runtime workerd --addr 127.0.0.1:0
     expect_status 1
     expect_in "$stderr" 'EDGECTL_WORKERD names /nowhere/workerd, which cannot be run'
     unset EDGECTL_WORKERD
-    PATH=/usr/bin:/bin edgectl dev --runtime workerd
+    PATH=/usr/bin:/bin edgectl dev --runtime workerd --addr 127.0.0.1:0
     expect_status 1
     expect_in "$stderr" 'there is no workerd on this machine'
     expect_in "$stderr" 'npm install'
     printf '#!/bin/sh\necho "Node is too old" >&2; exit 3\n' >old
     chmod +x old
-    EDGECTL_NODE=$PWD/old edgectl dev --runtime node
+    EDGECTL_NODE=$PWD/old edgectl dev --runtime node --addr 127.0.0.1:0
     expect_status 1
     expect_in "$stderr" 'Node is too old'
     expect_in "$stderr" 'Node ended with status 3'

@@ -65,7 +65,7 @@ shares() {
     guest new fail 300
     deploy_both --no-traffic --no-probe
     # Only the west has traffic: the east passes nothing and fails nothing.
-    sed -i 's/soak: 1h/soak: 0s, deadline: 3s, on-inconclusive: advance/' edge.yaml
+    sed -i 's/soak: 1h/soak: 0s, deadline: 8s, on-inconclusive: advance/' edge.yaml
     "$TEST_TOOLS/steady" "$port" shop-west.localhost 500 3000 >../west.json 3>&- &
     pids+=($!)
     edgectl rollout run
