@@ -460,26 +460,20 @@ static int changes(struct change *c, const struct reads *reads, const struct fs_
     return r < 0 ? r : change_links(c, reads->json_links, content, err);
 }
 
-/* A clone has links of its own, with other ids than those of its origin. */
-static int read_links(const struct change *c, struct reads *reads, struct err *err)
-{
-    json_decref(reads->json_links);
-    reads->json_links = NULL;
-    reads->links = fs_start(c->f, "GET", path_of(c, "/resource"), NULL, false);
-    int r = fs_wait(c->f, &reads->links, &reads->json_links, err);
-    return r < 0 ? r : 0;
-}
-
-/* One after another. */
+/* One after another. A clone has links of its own, with other ids than those of its origin. */
 static int fill(struct change *c, const struct fs_service *s, struct reads *reads, bool cloned,
                 const struct fs_content *content, struct err *err)
 {
+    if (cloned) {
+        json_decref(reads->json_links);
+        reads->json_links = NULL;
+        reads->links = fs_start(c->f, "GET", path_of(c, "/resource"), NULL, false);
+    }
     int r = set_comment(c, s, content, err);
     if (r == 0 && cloned)
-        r = read_links(c, reads, err);
+        r = fs_wait(c->f, &reads->links, &reads->json_links, err);
     r = r < 0 ? r : changes(c, reads, content, err);
-    bool there = has_package(reads->json_package, content);
-    return r < 0 || there ? r : upload(c, content, err);
+    return r < 0 || has_package(reads->json_package, content) ? r : upload(c, content, err);
 }
 
 /* The service is read once more while the last changes go out: who gives it traffic next knows it

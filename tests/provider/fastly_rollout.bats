@@ -272,7 +272,11 @@ PUT /service/version/2/activate" ]
     deploy 1
     deploy 2
     [ "$(state 'sorted(s["services"])')" = "['shop', 'shop-a', 'shop-b']" ]
+    # Without it the app is on its own service again, and nothing of the router in its version.
     manifest
+    deploy 3
+    [ "$(state 's["services"]["shop"]["active"], v["2"]["backends"], sorted(v["2"]["links"])')" = \
+        "(2, {}, ['flags', 'secrets', 'sessions'])" ]
     command destroy --confirm shop
     expect_status 0
     [ "$(state '(s["services"], s["stores"])')" = "({}, {})" ]
