@@ -204,20 +204,22 @@ static bool collect(void *env, const struct entry *e)
     return true;
 }
 
-/* With its value, where there is one to be read. False: it has gone since it was listed. */
-static int read_entry(struct target *t, struct store_ref store, struct entry *e, struct err *err)
+static int get_all(struct target *t, struct store_ref store, const struct keys *keys, entry_fn *fn,
+                   void *env, struct err *err)
 {
-    cleanup(buf_clear) struct buf value = BUF_INIT(KV_VALUE_MAX);
-    struct entry read = {0};
-    int r = target_get(t, store, e->key, &value, &read, err);
-    if (r > 0) {
-        e->len = value.len;
-        e->value = xmemdup(buf_str(&value), value.len + 1);
-        e->metadata = TAKE(read.metadata);
-        e->expires_ms = read.expires_ms;
-    }
-    entry_clear(&read);
+    const char **names = xcalloc(keys->count + 1, sizeof *names);
+    for (size_t i = 0; i < keys->count; i++)
+        names[i] = keys->list[i].key;
+    int r = target_get_many(t, store, names, keys->count, fn, env, err);
+    free(names);
     return r;
+}
+
+static bool print_entry(void *env, const struct entry *e)
+{
+    struct cli *cli = env;
+    out_json(cli->out, entry_json(e, e->value, e->len));
+    return true;
 }
 
 int remote_export(struct cli *cli, struct store_ref store, const char *prefix, struct err *err)
@@ -227,14 +229,7 @@ int remote_export(struct cli *cli, struct store_ref store, const char *prefix, s
     int r = begin(cli, store, JOURNAL_READ, &s, err);
     if (r == 0)
         r = target_list(s.target, store, prefix, collect, &keys, err);
-    for (size_t i = 0; r >= 0 && i < keys.count; i++) {
-        struct entry *e = &keys.list[i];
-        r = read_entry(s.target, store, e, err);
-        if (r > 0)
-            out_json(cli->out, entry_json(e, e->value, e->len));
-        free(TAKE(e->value));
-    }
-    return r < 0 ? r : 0;
+    return r < 0 ? r : get_all(s.target, store, &keys, print_entry, cli, err);
 }
 
 /* A line of an export, of KV or of config: one form holds both. */
@@ -305,13 +300,28 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->key, ((const struct entry *)b)->key);
 }
 
-static int read_all(struct target *t, struct store_ref store, struct keys *keys, struct err *err)
+static bool take_entry(void *env, const struct entry *e)
 {
-    int r = target_list(t, store, NULL, collect, keys, err);
-    for (size_t i = 0; r >= 0 && store.kind != STORE_SECRET && i < keys->count; i++)
-        r = read_entry(t, store, &keys->list[i], err);
-    if (keys->count)
-        qsort(keys->list, keys->count, sizeof *keys->list, by_key);
+    struct entry *to = add_key(env);
+    to->key = xstrdup(e->key);
+    to->len = e->len;
+    to->value = xcalloc(1, e->len + 1);
+    memcpy(to->value, e->value, e->len);
+    to->metadata = e->metadata ? xstrdup(e->metadata) : NULL;
+    to->expires_ms = e->expires_ms;
+    return true;
+}
+
+/* With values, where there are some to be read. */
+static int read_all(struct target *t, struct store_ref store, struct keys *ret, struct err *err)
+{
+    cleanup(keys_clear) struct keys names = {0};
+    bool readable = store.kind != STORE_SECRET;
+    int r = target_list(t, store, NULL, collect, readable ? &names : ret, err);
+    if (r == 0 && readable)
+        r = get_all(t, store, &names, take_entry, ret, err);
+    if (ret->count)
+        qsort(ret->list, ret->count, sizeof *ret->list, by_key);
     return r < 0 ? r : 0;
 }
 

@@ -141,6 +141,8 @@ int cf_list(struct target *t, struct store_ref store, const char *prefix, entry_
             struct err *err);
 int cf_get(struct target *t, struct store_ref store, const char *key, struct buf *value,
            struct entry *ret, struct err *err);
+int cf_get_many(struct target *t, struct store_ref store, const char *const *keys, size_t count,
+                entry_fn *fn, void *env, struct err *err);
 int cf_put(struct target *t, struct store_ref store, const struct entry *entries, size_t count,
            struct err *err);
 int cf_remove(struct target *t, struct store_ref store, const char *const *keys, size_t count,

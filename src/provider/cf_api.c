@@ -98,10 +98,12 @@ static int read_answer(struct cf *c, const struct cf_call *call, const struct ap
         *ret = json_object();
         return 1;
     }
-    cleanup(json_decref_p) json_t *root = json_loadb(r->body, r->len, 0, NULL);
+    cleanup(json_decref_p) json_t *root = json_loadb(r->body, r->len, JSON_ALLOW_NUL, NULL);
     const char *type = headers_get(&r->headers, "content-type");
-    if (!root && (good || (type && strncmp(type, "application/json", 16) == 0)))
-        return api_json(c->api, call->method, call->path, r, ret, err);
+    if (!root && (good || (type && strncmp(type, "application/json", 16) == 0))) {
+        int result = api_json(c->api, call->method, call->path, r, ret, err);
+        return result < 0 ? result : 1;
+    }
     json_t *success = json_object_get(root, "success");
     if (root && (good || r->status == 404) && !json_is_true(success) && is_absent(root))
         return 0;

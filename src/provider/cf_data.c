@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "provider/cf.h"
 
 const char cf_settings_message[] = "settings by edgectl";
 
-enum { BATCH_COUNT = 1000, BATCH_BYTES = 32 << 20, VALUE_MAX = 25 << 20 };
+enum { BATCH_COUNT = 1000, BATCH_BYTES = 32 << 20, VALUE_MAX = 25 << 20, READ_COUNT = 100,
+       EXPIRES_MIN_S = 70 };
+static const int64_t NS_PER_S = 1000000000;
 
 static json_t *result_of(const json_t *root)
 {
@@ -19,6 +22,11 @@ static json_t *result_of(const json_t *root)
 }
 
 /* --- KV --- */
+
+static bool has_expired(const struct entry *e)
+{
+    return e->expires_ms && e->expires_ms <= clock_wall_ns() / NS_PER_S * 1000;
+}
 
 static json_t *pair_json(const struct entry *e)
 {
@@ -31,8 +39,12 @@ static json_t *pair_json(const struct entry *e)
         json_object_set_new(pair, "value", json_string(text));
         json_object_set_new(pair, "base64", json_true());
     }
+    /* What has less than a minute to live is refused, with all of the batch. */
+    int64_t soonest = clock_wall_ns() / NS_PER_S + EXPIRES_MIN_S;
     if (e->expires_ms)
-        json_object_set_new(pair, "expiration", json_integer(e->expires_ms / 1000));
+        json_object_set_new(pair, "expiration", json_integer(e->expires_ms / 1000 > soonest
+                                                                 ? e->expires_ms / 1000
+                                                                 : soonest));
     if (e->metadata)
         json_object_set_new(pair, "metadata", json_string(e->metadata));
     return pair;
@@ -72,9 +84,13 @@ int cf_kv_put(struct cf *c, const char *namespace_id, const struct entry *entrie
         for (; i < count && n < BATCH_COUNT && (n == 0 || bytes + entries[i].len < BATCH_BYTES);
              i++, n++) {
             bytes += entries[i].len;
-            json_array_append_new(list, pair_json(&entries[i]));
+            if (!has_expired(&entries[i]))
+                json_array_append_new(list, pair_json(&entries[i]));
         }
-        r = bulk(c, "PUT", namespace_id, "/bulk", list, err);
+        if (json_array_size(list))
+            r = bulk(c, "PUT", namespace_id, "/bulk", list, err);
+        else
+            json_decref(list);
     }
     return r;
 }
@@ -173,6 +189,89 @@ int cf_kv_get(struct cf *c, const char *id, const char *key, struct buf *value, 
             ret->metadata = json_dumps(text, JSON_COMPACT | JSON_ENCODE_ANY);
     }
     return 1;
+}
+
+/* What was no UTF-8 comes as U+FFFD, as does what was that. */
+static bool is_mangled(const json_t *text)
+{
+    return memmem(json_string_value(text), json_string_length(text), "\xEF\xBF\xBD", 3) != NULL;
+}
+
+static int give_one(struct cf *c, const char *id, const char *key, entry_fn *fn, void *env,
+                    bool *ret_enough, struct err *err)
+{
+    cleanup(buf_clear) struct buf value = BUF_INIT(VALUE_MAX);
+    cleanup(entry_clear) struct entry e = {0};
+    int r = cf_kv_get(c, id, key, &value, &e, err);
+    if (r <= 0)
+        return r;
+    struct entry given = {.key = e.key, .value = (void *)buf_str(&value), .len = value.len,
+                          .metadata = e.metadata};
+    *ret_enough = !fn(env, &given);
+    return 0;
+}
+
+static int give_read(struct cf *c, const char *id, const char *key, const json_t *found,
+                     entry_fn *fn, void *env, bool *ret_enough, struct err *err)
+{
+    const json_t *text = json_object_get(found, "value");
+    const json_t *metadata = json_object_get(found, "metadata");
+    if (!json_is_string(text))
+        return 0; /* it is not there */
+    if (is_mangled(text))
+        return give_one(c, id, key, fn, env, ret_enough, err);
+    cleanup(free_p) char *its = json_is_string(metadata) ? xstrdup(json_string_value(metadata))
+                                : metadata && !json_is_null(metadata)
+                                    ? json_dumps(metadata, JSON_COMPACT | JSON_ENCODE_ANY)
+                                    : NULL;
+    struct entry e = {.key = (char *)key, .value = (void *)json_string_value(text),
+                      .len = json_string_length(text), .metadata = its,
+                      .expires_ms = json_integer_value(json_object_get(found, "expiration")) *
+                                    1000};
+    *ret_enough = !fn(env, &e);
+    return 0;
+}
+
+/* At most READ_COUNT keys. What is too large for one answer is asked for singly. */
+static int read_some(struct cf *c, const char *id, const char *const *keys, size_t count,
+                     entry_fn *fn, void *env, bool *ret_enough, struct err *err)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_string(keys[i]));
+    cleanup(free_p) char *rest = api_path("/storage/kv/namespaces/%s/bulk/get", id);
+    struct cf_call call = cf_start(c, "POST", cf_account_path(c, rest),
+                                   api_body_json(json_pack("{s:o, s:s, s:b}", "keys", list, "type",
+                                                           "text", "withMetadata", 1)), true);
+    cleanup(json_decref_p) json_t *root = NULL;
+    int r = cf_wait(c, &call, &root, err);
+    bool singly = r == -ERR_LIMIT;
+    if (r == 0)
+        return err_set(err, ERR_FAILURE, "the KV namespace %s is not there", id);
+    if (r < 0 && !singly)
+        return r;
+    const json_t *values = json_object_get(result_of(root), "values");
+    for (size_t i = 0; i < count && !*ret_enough; i++) {
+        r = singly ? give_one(c, id, keys[i], fn, env, ret_enough, err)
+                   : give_read(c, id, keys[i], json_object_get(values, keys[i]), fn, env,
+                               ret_enough, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int cf_get_many(struct target *t, struct store_ref store, const char *const *keys, size_t count,
+                entry_fn *fn, void *env, struct err *err)
+{
+    struct cf *c = cf_of(t);
+    const char *id;
+    bool enough = false;
+    int r = kv_namespace(c, store.name, &id, err);
+    for (size_t i = 0; r == 0 && i < count && !enough; i += READ_COUNT)
+        r = read_some(c, id, keys + i, count - i < READ_COUNT ? count - i : READ_COUNT, fn, env,
+                      &enough, err);
+    return r;
 }
 
 /* --- bindings of the newest version --- */

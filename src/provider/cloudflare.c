@@ -143,6 +143,6 @@ const struct provider provider_cloudflare = {
     .open = cf_open, .close = cf_close, .whoami = cf_whoami, .plan = cf_plan,
     .versions = cf_versions, .get_split = cf_get_split, .set_split = cf_set_split,
     .probe = cf_probe, .metrics = cf_metrics, .tail = cf_tail, .purge = cf_purge, .list = cf_list,
-    .get = cf_get, .put = cf_put, .remove = cf_remove, .put_note = cf_put_note,
-    .get_note = cf_get_note, .gc = cf_gc, .destroy = cf_destroy,
+    .get = cf_get, .get_many = cf_get_many, .put = cf_put, .remove = cf_remove,
+    .put_note = cf_put_note, .get_note = cf_get_note, .gc = cf_gc, .destroy = cf_destroy,
 };

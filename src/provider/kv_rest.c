@@ -11,7 +11,7 @@
 #include "provider/common.h"
 
 /* Requests of the smallest plan end at 1 MB; JSON makes some text longer. */
-enum { BATCH_COUNT = 100, BATCH_BYTES = 256 * 1024, PAGE = 1000 };
+enum { BATCH_COUNT = 100, BATCH_BYTES = 256 * 1024, PAGE = 1000, READ_COUNT = 20 };
 
 static const int64_t NS_PER_MS = 1000000;
 
@@ -279,22 +279,15 @@ int kv_rest_list(struct kv_rest *k, const char *prefix, entry_fn *fn, void *env,
     }
 }
 
-int kv_rest_get(struct kv_rest *k, const char *key, struct buf *value, struct entry *ret,
-                struct err *err)
+/* One entry, from what HMGET of v, e and m, and PTTL answer: 1 there, 0 not. */
+static int read_entry(const struct kv_rest *k, const char *key, const json_t *fields,
+                      const json_t *ttl, struct entry *ret, struct err *err)
 {
-    cleanup(free_p) char *hash = hash_of(k, key);
-    cleanup(json_decref_p) json_t *answer = NULL;
-    int r = ask(k, "/pipeline",
-                json_pack("[[s, s, s, s, s], [s, s]]", "HMGET", hash, "v", "e", "m", "PTTL", hash),
-                &answer, err);
-    if (r < 0)
-        return r;
-    const json_t *fields = json_array_get(answer, 0);
     size_t len = 0, kind_len = 0, metadata_len = 0;
     cleanup(free_p) char *text = bytes_of(json_array_get(fields, 0), &len);
     cleanup(free_p) char *kind = bytes_of(json_array_get(fields, 1), &kind_len);
     cleanup(free_p) char *metadata = bytes_of(json_array_get(fields, 2), &metadata_len);
-    int64_t until = expiry(json_array_get(answer, 1));
+    int64_t until = expiry(ttl);
     if (!text || until < 0)
         return 0;
     if (kind && strcmp(kind, "b") == 0) {
@@ -305,12 +298,64 @@ int kv_rest_get(struct kv_rest *k, const char *key, struct buf *value, struct en
     if (!text)
         return err_set(err, ERR_FAILURE, "KV store '%s': the value of '%s' is not what edgectl "
                        "writes: no base64", k->store, key);
-    if (!buf_add(value, text, len))
-        return err_set(err, ERR_LIMIT, "the value of '%s' has %zu bytes", key, len);
-    if (ret)
-        *ret = (struct entry){.key = xstrdup(key), .len = len, .expires_ms = until,
-                              .metadata = metadata_len ? TAKE(metadata) : NULL};
+    *ret = (struct entry){.key = xstrdup(key), .value = TAKE(text), .len = len,
+                          .expires_ms = until, .metadata = metadata_len ? TAKE(metadata) : NULL};
     return 1;
+}
+
+int kv_rest_get_many(struct kv_rest *k, const char *const *keys, size_t count, entry_fn *fn,
+                     void *env, struct err *err)
+{
+    for (size_t done = 0; done < count;) {
+        size_t n = count - done < READ_COUNT ? count - done : READ_COUNT;
+        json_t *commands = json_array();
+        for (size_t i = 0; i < n; i++) {
+            cleanup(free_p) char *hash = hash_of(k, keys[done + i]);
+            json_array_append_new(commands, json_pack("[s, s, s, s, s]", "HMGET", hash, "v", "e",
+                                                      "m"));
+            json_array_append_new(commands, json_pack("[s, s]", "PTTL", hash));
+        }
+        cleanup(json_decref_p) json_t *answer = NULL;
+        int r = ask(k, "/pipeline", commands, &answer, err);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+            cleanup(entry_clear) struct entry e = {0};
+            r = read_entry(k, keys[done + i], json_array_get(answer, 2 * i),
+                           json_array_get(answer, 2 * i + 1), &e, err);
+            if (r > 0 && !fn(env, &e))
+                return 0;
+        }
+        if (r < 0)
+            return r;
+        done += n;
+    }
+    return 0;
+}
+
+struct getting {
+    struct buf *value;
+    struct entry *ret;
+    int found;                      /* 1, or -1: it did not fit */
+};
+
+static bool take_value(void *env, const struct entry *e)
+{
+    struct getting *g = env;
+    g->found = buf_add(g->value, e->value, e->len) ? 1 : -1;
+    if (g->ret && g->found > 0)
+        *g->ret = (struct entry){.key = xstrdup(e->key), .len = e->len,
+                                 .expires_ms = e->expires_ms,
+                                 .metadata = e->metadata ? xstrdup(e->metadata) : NULL};
+    return true;
+}
+
+int kv_rest_get(struct kv_rest *k, const char *key, struct buf *value, struct entry *ret,
+                struct err *err)
+{
+    struct getting g = {value, ret, 0};
+    int r = kv_rest_get_many(k, &key, 1, take_value, &g, err);
+    if (r == 0 && g.found < 0)
+        return err_set(err, ERR_LIMIT, "the value of '%s' is too large to be read", key);
+    return r < 0 ? r : g.found;
 }
 
 /* --- writing --- */

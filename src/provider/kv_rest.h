@@ -38,6 +38,8 @@ must_use int kv_rest_list(struct kv_rest *k, const char *prefix, entry_fn *fn, v
                           struct err *err);
 must_use int kv_rest_get(struct kv_rest *k, const char *key, struct buf *value, struct entry *ret,
                          struct err *err);
+must_use int kv_rest_get_many(struct kv_rest *k, const char *const *keys, size_t count,
+                              entry_fn *fn, void *env, struct err *err);
 must_use int kv_rest_put(struct kv_rest *k, const struct entry *entries, size_t count,
                          struct err *err);
 must_use int kv_rest_remove(struct kv_rest *k, const char *const *keys, size_t count,

@@ -300,6 +300,10 @@ struct provider {
                 void *env, struct err *err);
     int (*get)(struct target *t, struct store_ref store, const char *key, struct buf *value,
                struct entry *ret, struct err *err);
+    /* Many entries of a KV store, in the order of `keys`; those that are not there are left out.
+     * NULL: each is asked for with get. */
+    int (*get_many)(struct target *t, struct store_ref store, const char *const *keys, size_t count,
+                    entry_fn *fn, void *env, struct err *err);
     int (*put)(struct target *t, struct store_ref store, const struct entry *entries, size_t count,
                struct err *err);
     int (*remove)(struct target *t, struct store_ref store, const char *const *keys, size_t count,

@@ -6,6 +6,8 @@
 #include "provider/common.h"
 #include "provider/journal.h"
 
+enum { VALUE_MAX = 32 << 20 };
+
 static int lacks(const struct target *t, struct err *err, const char *what)
 {
     return err_set(err, ERR_USAGE, "%s has no %s", t->provider->title, what);
@@ -153,6 +155,26 @@ int target_get(struct target *t, struct store_ref store, const char *key, struct
     if (!has_store(t, store.kind) || !t->provider->get)
         return lacks(t, err, store_kind_text(store.kind));
     return t->provider->get(t, store, key, value, ret, err);
+}
+
+int target_get_many(struct target *t, struct store_ref store, const char *const *keys, size_t count,
+                    entry_fn *fn, void *env, struct err *err)
+{
+    if (store.kind == STORE_KV && has_store(t, STORE_KV) && t->provider->get_many)
+        return t->provider->get_many(t, store, keys, count, fn, env, err);
+    for (size_t i = 0; i < count; i++) {
+        cleanup(buf_clear) struct buf value = BUF_INIT(VALUE_MAX);
+        cleanup(entry_clear) struct entry e = {0};
+        int r = target_get(t, store, keys[i], &value, &e, err);
+        if (r < 0)
+            return r;
+        if (r > 0 && !fn(env, &(struct entry){.key = (char *)keys[i], .len = value.len,
+                                              .value = (void *)buf_str(&value),
+                                              .metadata = e.metadata,
+                                              .expires_ms = e.expires_ms}))
+            break;
+    }
+    return 0;
 }
 
 int target_put(struct target *t, struct store_ref store, const struct entry *entries, size_t count,

@@ -33,6 +33,9 @@ must_use int target_list(struct target *t, struct store_ref store, const char *p
                          entry_fn *fn, void *env, struct err *err);
 must_use int target_get(struct target *t, struct store_ref store, const char *key,
                         struct buf *value, struct entry *ret, struct err *err);
+/* Many, also of config: see get_many of provider.h. */
+must_use int target_get_many(struct target *t, struct store_ref store, const char *const *keys,
+                             size_t count, entry_fn *fn, void *env, struct err *err);
 must_use int target_put(struct target *t, struct store_ref store, const struct entry *entries,
                         size_t count, struct err *err);
 must_use int target_remove(struct target *t, struct store_ref store, const char *const *keys,

@@ -123,6 +123,8 @@ must_use int vc_list(struct target *t, struct store_ref store, const char *prefi
                      void *env, struct err *err);
 must_use int vc_get(struct target *t, struct store_ref store, const char *key, struct buf *value,
                     struct entry *ret, struct err *err);
+must_use int vc_get_many(struct target *t, struct store_ref store, const char *const *keys,
+                         size_t count, entry_fn *fn, void *env, struct err *err);
 must_use int vc_put(struct target *t, struct store_ref store, const struct entry *entries,
                     size_t count, struct err *err);
 must_use int vc_remove(struct target *t, struct store_ref store, const char *const *keys,

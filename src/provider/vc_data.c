@@ -188,6 +188,14 @@ int vc_get(struct target *target, struct store_ref store, const char *key, struc
     return r;
 }
 
+int vc_get_many(struct target *target, struct store_ref store, const char *const *keys,
+                size_t count, entry_fn *fn, void *env, struct err *err)
+{
+    struct vc *v = vc_of(target);
+    int r = open_kv(v, store.name, err);
+    return r < 0 ? r : kv_rest_get_many(v->kv, keys, count, fn, env, err);
+}
+
 int vc_put(struct target *target, struct store_ref store, const struct entry *entries,
            size_t count, struct err *err)
 {

@@ -93,6 +93,7 @@ const struct provider provider_vercel = {
     .open = on_open, .close = on_close, .whoami = on_whoami, .plan = vc_plan,
     .versions = vc_versions, .get_split = vc_get_split, .set_split = vc_set_split,
     .set_stages = vc_set_stages, .probe = vc_probe, .metrics = vc_metrics, .tail = vc_tail,
-    .purge = vc_purge, .list = vc_list, .get = vc_get, .put = vc_put, .remove = vc_remove,
-    .put_note = vc_put_note, .get_note = vc_get_note, .gc = vc_gc, .destroy = vc_destroy,
+    .purge = vc_purge, .list = vc_list, .get = vc_get, .get_many = vc_get_many, .put = vc_put,
+    .remove = vc_remove, .put_note = vc_put_note, .get_note = vc_get_note, .gc = vc_gc,
+    .destroy = vc_destroy,
 };

@@ -215,6 +215,45 @@ routes() {
     no_violations
 }
 
+@test "KV in bulk: hundreds out and in by few calls, with metadata, bytes and times to live" {
+    deploy 1
+    printf '\377\0' >bytes
+    python3 -c 'import json, base64
+for i in range(250):
+    print(json.dumps({"key": f"k{i:04}", "value": f"v{i}", "metadata": f"m{i}"}))
+print(json.dumps({"key": "bytes", "value_base64": base64.b64encode(b"\xff\x00").decode()}))
+print(json.dumps({"key": "replaced", "value": "a\ufffdb"}))
+print(json.dumps({"key": "soon", "value": "x", "expiration": 4000000000}))' >many.jsonl
+    edgectl kv import sessions many.jsonl --target prod
+    expect_status 0
+    fake reset
+    edgectl kv export sessions --target prod
+    expect_status 0
+    python3 -c 'import json, sys
+read = lambda f: {r["key"]: r for r in map(json.loads, f)}
+ours = {k: r for k, r in read(sys.stdin).items() if k not in ("a", "b")}
+theirs = read(open("many.jsonl"))
+assert ours == theirs, [(ours.get(k), theirs.get(k)) for k in {*ours, *theirs} if ours.get(k) != theirs.get(k)]' <<<"$output"
+    [ "$(requests | wc -l)" -lt 15 ]
+    # An entry that has expired is none any more; one that is about to lives for a minute.
+    printf '{"key": "past", "value": "x", "expiration": 1000}\n{"key": "now", "value": "x", "expiration": %d}\n' \
+        $(($(date +%s) + 30)) >few.jsonl
+    edgectl kv import sessions few.jsonl --target prod
+    expect_status 0
+    edgectl kv get sessions past --target prod
+    expect_status 1
+    edgectl kv get sessions now --target prod
+    expect_status 0
+    # Too much for one answer is asked for singly.
+    head -c 9000000 /dev/zero | tr '\0' x >large
+    for n in 1 2 3; do edgectl kv put sessions "large$n" --file large --target prod; done
+    expect_status 0
+    "$EDGECTL" kv export sessions --prefix large --target prod >out.jsonl
+    [ "$(wc -l <out.jsonl)" -eq 3 ]
+    [ "$(wc -c <out.jsonl)" -gt 27000000 ]
+    no_violations
+}
+
 @test "a secret that is not at hand is the last version's" {
     deploy 1
     REL=2 ship_ok prod deploy app "release 2" secrets/api-key=

@@ -515,13 +515,15 @@ class Cloudflare(Fake):
         more = str(at + limit) if at + limit < len(names) else ""
         return ok(result, {"count": len(some), "cursor": more})
 
-    def store(self, ns, key, value, metadata=None, ttl=None):
+    def store(self, ns, key, value, metadata=None, ttl=None, expiration=None):
         if not 1 <= len(key.encode()) <= 512 or len(value) > 25 << 20:
             raise Instead(no(400, 10033, "key or value is too long"))
         if ttl is not None and ttl < 60:
             raise Instead(no(400, 10033, "expiration_ttl must be at least 60"))
-        self.namespace(ns)["keys"][key] = {"value": value, "metadata": metadata,
-                                           "expiration": int(time.time()) + ttl if ttl else None}
+        if expiration is not None and expiration < time.time() + 60:
+            raise Instead(no(400, 10033, "expiration must be at least 60 seconds from now"))
+        self.namespace(ns)["keys"][key] = {"value": value, "metadata": metadata, "expiration":
+                                           int(time.time()) + ttl if ttl else expiration}
 
     @route("PUT", N + "/{ns}/values/{key}", query=["expiration_ttl"], body="raw")
     def put_value(self, req, account, ns, key):
@@ -555,7 +557,8 @@ class Cloudflare(Fake):
                 raise Refused(f"no pair: {p}")
             value = base64.b64decode(p["value"], validate=True) if p.get("base64") \
                 else p["value"].encode()
-            self.store(ns, p["key"], value, p.get("metadata"), p.get("expiration_ttl"))
+            self.store(ns, p["key"], value, p.get("metadata"), p.get("expiration_ttl"),
+                       p.get("expiration"))
         return ok({"successful_key_count": len(pairs), "unsuccessful_keys": []})
 
     @route("POST", N + "/{ns}/bulk/delete", body="json")
@@ -563,6 +566,22 @@ class Cloudflare(Fake):
         for key in req.json():
             self.namespace(ns)["keys"].pop(key, None)
         return ok({"successful_key_count": len(req.json()), "unsuccessful_keys": []})
+
+    @route("POST", N + "/{ns}/bulk/get", body="json")
+    def bulk_get(self, req, account, ns):
+        b = req.json()
+        if set(b) - {"keys", "type", "withMetadata"} or b["type"] != "text" or not b["withMetadata"]:
+            raise Refused(f"get what? {b}")
+        if not 1 <= len(b["keys"]) <= 100:
+            return no(400, 10029, "between 1 and 100 keys")
+        stored = self.namespace(ns)["keys"]
+        found = {k: stored.get(k) for k in b["keys"]}
+        if sum(len(v["value"]) for v in found.values() if v) > 25 << 20:
+            return no(413, 10047, "the response is larger than 25 MB")
+        return ok({"values": {k: v and {"value": v["value"].decode("utf8", "replace"),
+                                        "metadata": v["metadata"],
+                                        **({"expiration": v["expiration"]} if v["expiration"] else {})}
+                              for k, v in found.items()}})
 
     @route("DELETE", N + "/{ns}/bulk", body="json")
     def bulk_delete_again(self, req, account, ns):

@@ -126,6 +126,8 @@ EOF
     ship_ok prod put kv sessions c/d text
     ship_ok prod get kv sessions c/d
     ship_ok prod list kv sessions
+    edgectl kv export sessions --target prod
+    expect_status 0
     ship_ok prod remove kv sessions c/d
     ship_ok prod put config flags beta on
     ship_ok prod put secret secrets api-key other

@@ -58,6 +58,7 @@ const OPERATIONS = [
     ["GET /accounts/A/storage/kv/namespaces/{}/keys", "c.kv.namespaces.keys.list(0, p)"],
     ["PUT /accounts/A/storage/kv/namespaces/{}/bulk", "c.kv.namespaces.keys.bulkUpdate(0, p)", "array"],
     ["POST /accounts/A/storage/kv/namespaces/{}/bulk/delete", "c.kv.namespaces.keys.bulkDelete(0, p)", "array"],
+    ["POST /accounts/A/storage/kv/namespaces/{}/bulk/get", "c.kv.namespaces.keys.bulkGet(0, p)"],
     ["GET /accounts/A/storage/kv/namespaces/{}/values/{}",
         "c.kv.namespaces.values.get(1, { ...p, namespace_id: 0 })"],
     ["GET /accounts/A/storage/kv/namespaces/{}/metadata/{}",
