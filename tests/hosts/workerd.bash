@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# For bats files that run a bundle for Cloudflare in real workerd: `load ../lib`, `load ../serve/dev`,
-# `load workerd`.
+# For bats files that run a bundle for Cloudflare in real workerd, next to guests that edgectl itself
+# serves: `load ../lib`, `load ../serve/guest`, `load workerd`.
 
 # $workerd, or the test is skipped.
 workerd() {
@@ -50,24 +50,4 @@ fails_only() {
     expect_in "$(cat answer)" '1..'
     sed -n 's/^not ok [0-9]* - [a-z]*\.c:[0-9]*: \(.*\): got .*/\1/p' answer | sort >failed
     grep -v '^#' "$1" | sort | diff - failed
-}
-
-# Serve a test guest natively: $url.
-serve() {
-    guest "$1"
-    dev_module "${@:2}"
-}
-
-# The answer to PATH ($1) holds a text ($2), or has that status; the rest is for curl.
-says() {
-    expect_in "$(curl -s -m 30 "${@:3}" "$url$1")" "$2"
-}
-
-gives() {
-    local got
-    got=$(curl -s -m 30 -o /dev/null -w '%{http_code}' "${@:3}" "$url$1") || :
-    [ "$got" = "$2" ] || {
-        echo "$1: status $got, expected $2"
-        return 1
-    }
 }

@@ -3,21 +3,8 @@
 # The host for Workers, in real workerd: what guests of each language do there, next to what they do
 # natively.
 load ../lib
-load ../serve/dev
+load ../serve/guest
 load workerd
-
-setup() {
-    scratch
-    pids=()
-    cp "$BATS_TEST_DIRNAME/../serve/probe.yaml" edge.yaml
-}
-
-teardown() {
-    for pid in "${pids[@]}"; do
-        kill "$pid" 2>/dev/null || :
-        wait "$pid" || :
-    done
-}
 
 # As serve_origin, with the URL in the manifest, because a bundle carries that.
 with_origin() {

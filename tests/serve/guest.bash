@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # For bats files that serve test guests with the manifest of probe.yaml: `load ../lib`, `load guest`.
-load dev
+load "${BASH_SOURCE[0]%/*}/dev"
 
 setup() {
     scratch
     pids=()
-    cp "$BATS_TEST_DIRNAME/probe.yaml" edge.yaml
+    cp "${BASH_SOURCE[0]%/*}/probe.yaml" edge.yaml
 }
 
 # Serve a test guest, with further options of dev: $url, ./log.
