@@ -8,36 +8,46 @@
 #include "base/mem.h"
 #include "provider/aws_target.h"
 
-enum { PAGE = 100, LOOK_BACK_MS = 60 * 1000, PAUSE_MS = 2000, SEEN_MAX = 256 };
+/* Streams are written by many machines: a line may be seen after later ones. */
+enum { PAGE = 100, PAUSE_MS = 2000, SEEN_MAX = 4096 };
+enum { LOOK_BACK_MS = 60 * 1000, LATE_MS = 15 * 1000 };
+
+struct seen {
+    int64_t time_ms;
+    char *id;
+};
 
 /* One region's place in its log. */
 struct place {
     struct aws_service *service;
-    int64_t from_ms;
-    char *seen[SEEN_MAX];       /* ids of the events at from_ms that were given out */
-    size_t seen_count;
+    int64_t from_ms, newest_ms;
+    struct seen seen[SEEN_MAX];     /* what was given out since from_ms, as a ring */
+    size_t seen_count, seen_at;
 };
-
-static void place_forget(struct place *p)
-{
-    for (size_t i = 0; i < p->seen_count; i++)
-        free(p->seen[i]);
-    p->seen_count = 0;
-}
 
 static bool is_new(struct place *p, int64_t time_ms, const char *id)
 {
-    if (time_ms > p->from_ms) {
-        place_forget(p);
-        p->from_ms = time_ms;
-    }
     for (size_t i = 0; i < p->seen_count; i++) {
-        if (strcmp(p->seen[i], id) == 0)
+        if (p->seen[i].time_ms == time_ms && strcmp(p->seen[i].id, id) == 0)
             return false;
     }
-    if (p->seen_count < SEEN_MAX)
-        p->seen[p->seen_count++] = xstrdup(id);
+    struct seen *s = &p->seen[p->seen_at];
+    p->seen_at = (p->seen_at + 1) % SEEN_MAX;
+    p->seen_count += p->seen_count < SEEN_MAX;
+    free(s->id);
+    *s = (struct seen){time_ms, xstrdup(id)};
+    p->newest_ms = time_ms > p->newest_ms ? time_ms : p->newest_ms;
     return true;
+}
+
+static void places_free(struct place *places)
+{
+    for (size_t i = 0; i < AWS_EDGE_REGIONS; i++) {
+        aws_service_close(places[i].service);
+        for (size_t k = 0; k < places[i].seen_count; k++)
+            free(places[i].seen[k].id);
+    }
+    free(places);
 }
 
 /* "2026/11/26/[7]0123": the version that wrote it. */
@@ -54,15 +64,28 @@ static char *request_of(const char *message)
     return second && second - first == 37 ? xstrndup(first + 1, 36) : xstrdup("");
 }
 
+/* "[8] text": a line of one of the two versions in a pair, see node/log.js. */
+static const char *own_version(const char *text, char **version)
+{
+    size_t digits = *text == '[' ? strspn(text + 1, "0123456789") : 0;
+    if (!digits || strncmp(text + 1 + digits, "] ", 2) != 0)
+        return text;
+    free(*version);
+    *version = xstrndup(text + 1, digits);
+    return text + 1 + digits + 2;
+}
+
 /* 1: go on, 0: enough. */
 static int give(struct place *p, const json_t *event, const char *version, log_fn *fn, void *env)
 {
     int64_t time_ms = json_integer_value(json_object_get(event, "timestamp"));
-    if (time_ms < p->from_ms || !is_new(p, time_ms, aws_text(event, "eventId")))
-        return 1;
     const char *text = aws_text(event, "message");
+    /* Those of pair/index.js are for CloudWatch. */
+    if (strncmp(text, "{\"_aws\":", 8) == 0 || !is_new(p, time_ms, aws_text(event, "eventId")))
+        return 1;
     cleanup(free_p) char *its = version_of(aws_text(event, "logStreamName"));
     cleanup(free_p) char *request = request_of(text);
+    text = own_version(text, &its);
     if (version && strcmp(its, version) != 0)
         return 1;
     size_t len = strlen(text);
@@ -105,13 +128,15 @@ static int look(struct aws_target *t, struct place *p, const char *version, log_
         const char *token = aws_text(page, "nextToken");
         next = *token ? xstrdup(token) : NULL;
     } while (next && !target_interrupted(&t->base));
+    if (p->newest_ms - LATE_MS > p->from_ms)
+        p->from_ms = p->newest_ms - LATE_MS;
     return 1;
 }
 
 int aws_tail(struct target *target, const char *version, log_fn *fn, void *env, struct err *err)
 {
     struct aws_target *t = aws_of(target);
-    struct place places[AWS_EDGE_REGIONS] = {0};
+    struct place *places = xcalloc(AWS_EDGE_REGIONS, sizeof *places);
     int64_t from_ms = clock_wall_ns() / 1000000 - LOOK_BACK_MS;
     int r = 1;
     for (size_t i = 0; i < AWS_EDGE_REGIONS && r > 0; i++) {
@@ -127,9 +152,6 @@ int aws_tail(struct target *target, const char *version, log_fn *fn, void *env, 
         if (r > 0)
             r = aws_pause(t, PAUSE_MS, err) < 0 ? -ERR_INTERRUPTED : 1;
     }
-    for (size_t i = 0; i < AWS_EDGE_REGIONS; i++) {
-        aws_service_close(places[i].service);
-        place_forget(&places[i]);
-    }
+    places_free(places);
     return r;
 }

@@ -137,7 +137,7 @@ END
     says / 'arm: version 7' -H 'x-edgectl-version: 7'
     says / 'arm: version 7' -H 'x-edgectl-version: 9'
     says / 'arm: version 7' -H 'x-edgectl-version: __proto__'
-    grep -q 'edgectl :: {"request":".*","status":200,"version":"8"}' log
+    grep -q '^\[8\] edgectl :: {"request":".*","status":200,"version":"8"}' log
     [ "$(grep -c '"version":"7"}' log)" -eq 3 ]
     # What CloudWatch makes metrics of: a line that is JSON, whole.
     grep '^{"_aws"' log >metrics

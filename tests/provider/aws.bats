@@ -262,8 +262,32 @@ print(next(i for i in d if not d[i]["staging"]), next(i for i in d if d[i]["stag
     ship_ok prod logs 2
     expect_in "$output" '"version": "1", "request": "01234567-89ab-cdef-0123-456789abcdef"'
     expect_in "$output" 'INFO\thello"'
-    ship_ok prod logs 1 2
+    fake call "{\"name\": \"log\", \"function\": \"shop\", \"version\": 3, \"timestamp\": $((now - 9000)), \"message\": \"[2] of a pair\"}"
+    fake call "{\"name\": \"log\", \"function\": \"shop\", \"version\": 3, \"timestamp\": $now, \"message\": \"{\\\"_aws\\\":{}}\"}"
+    ship_ok prod logs 2 2
+    expect_in "$output" '"version": "2", "request": "", "text": "of a pair"'
+    [[ $output != *_aws* ]]
     expect_in "$output" '"version": "2", "request": "", "text": "two"'
+    no_violations
+}
+
+looks() { # that many at logs
+    [ "$(requests | grep -c '^POST /$')" -ge "$1" ]
+}
+
+@test "a line that comes late is not lost" {
+    deploy 1
+    now=$(date +%s)000
+    fake call "{\"name\": \"log\", \"function\": \"shop\", \"version\": 1, \"timestamp\": $now, \"message\": \"first\"}"
+    fake reset
+    "$TEST_TOOLS/ship" prod logs 13 >lines 3>&- &
+    local tail=$!
+    # The fake has one log for all twelve regions.
+    wait_for 30 looks 13
+    fake call "{\"name\": \"log\", \"function\": \"shop\", \"version\": 1, \"timestamp\": $((now - 5000)), \"message\": \"late\"}"
+    wait "$tail"
+    expect_in "$(cat lines)" '"text": "first"'
+    expect_in "$(cat lines)" '"text": "late"'
     no_violations
 }
 

@@ -35,6 +35,7 @@ function count(label, began, status, trapped) {
 export async function handler(event, context) {
     const wanted = event.Records[0].cf.request.headers[VERSION]?.[0]?.value;
     const label = wanted !== undefined && Object.hasOwn(handlers, wanted) ? wanted : main;
+    globalThis[Symbol.for("edgectl.version")] = label; // of what is logged: one request at a time
     const began = performance.now();
     let answer;
     try {
