@@ -180,9 +180,10 @@ check-served: tests
 check-tsan: deps ## every test under TSan
 	$(MAKE) -j$(JOBS) $(TSAN) check-built
 
-check-fault: deps ## the fault tests at full length: 400 kills, full disks, 5,000 requests at once
+check-fault: deps ## the fault tests at full length: kills anywhere, full disks, 5,000 requests at once
 	$(MAKE) -j$(JOBS) tests
-	KILLS=400 WAITING=5000 BUILD=$(BUILD) tests/run tests/fault/*.bats tests/serve/load.bats
+	KILLS=400 WAITING=5000 TEST_FAULT_FULL=1 BUILD=$(BUILD) tests/run tests/fault/*.bats \
+	    tests/serve/load.bats tests/rollout/kill*.bats tests/rollout/providers.bats
 
 fuzz: deps ## each fuzzer for T seconds (T=60)
 	.ci/deps fuzz

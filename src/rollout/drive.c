@@ -218,6 +218,14 @@ static bool look_is_due(const struct drive *d)
 
 static int stop(struct drive *d, enum err_code code, const struct err *why, struct err *err)
 {
+    struct err said = {0};
+    /* Whichever call was the one that noticed. */
+    if (code == ERR_INTERRUPTED) {
+        err_set(&said, code, "interrupted; the split stays as it is");
+        err_hint(&said, "go on with: edgectl rollout resume; put it back with: edgectl rollout "
+                        "abort");
+        why = &said;
+    }
     cleanup(free_p) char *words = utf8_clean(why ? why->msg : "");
     json_t *e = json_pack("{s:s, s:s, s:s}", "e", "stop", "code", err_name(code), "why", words);
     int r = drive_event(d, e, err);
@@ -448,13 +456,8 @@ int drive_run(struct drive *d, struct err *err)
 {
     bool looked = false;
     for (;;) {
-        if (drive_interrupted(d)) {
-            struct err why = {0};
-            err_set(&why, ERR_INTERRUPTED, "interrupted; the split stays as it is");
-            err_hint(&why, "go on with: edgectl rollout resume; put it back with: edgectl rollout "
-                           "abort");
-            return stop(d, ERR_INTERRUPTED, &why, err);
-        }
+        if (drive_interrupted(d))
+            return stop(d, ERR_INTERRUPTED, NULL, err);
         int r = take_requests(d, err);
         if (r == 0 && look_is_due(d) && !(d->o.no_wait && looked)) {
             r = look(d, err);

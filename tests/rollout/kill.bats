@@ -105,30 +105,3 @@ kills_in() {
     of=$(points rollout run)
     kills_in "$of" bad
 }
-
-# On the fakes: see kills.py. TEST_FAULT_FULL: every moment of every command.
-fakes() {
-    local full=()
-    [ -z "${TEST_FAULT_FULL-}" ] || full=(--full --sample 100)
-    python3 -B "$BATS_TEST_DIRNAME/kills.py" "$1" --sample "${2:-16}" "${full[@]}"
-}
-
-@test "cloudflare: killed anywhere, once or more, beside drift, it ends on one version" {
-    fakes cloudflare
-}
-
-@test "fastly: killed anywhere, once or more, beside drift, it ends on one version" {
-    fakes fastly
-}
-
-@test "aws: killed anywhere, once or more, beside drift, it ends on one version" {
-    fakes aws
-}
-
-@test "vercel: killed anywhere, once or more, beside drift, it ends on one version" {
-    fakes vercel
-}
-
-@test "killed between waves, in any of them, all targets end on one side" {
-    fakes cloudflare,vercel,fastly 10
-}

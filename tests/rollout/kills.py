@@ -144,11 +144,16 @@ class Schedule:
         with p.fake.lock:
             p.meddle(version)
         theirs = p.traffic()
+        if self.steps[-1][0] == "abort":
+            world.rollout("abort")
+            need(world.status in (0, 5), f"abort after meddling: status {world.status}: {world.err}")
+            need(p.traffic() == theirs if world.status else p.traffic() == {world.old[name]: 10000},
+                 f"abort after meddling: status {world.status}, {theirs}, now {p.traffic()}")
         world.rollout("resume")
         mine = p.traffic()
         # A change that was under way and is found done, or not to be done any more, is none.
         if world.status != 5:
-            need(version in (world.old[name], world.new[name]) and world.status in (0, 1, 3, 4),
+            need(version in (world.old[name], world.new[name]) and world.status in (0, 1, 2, 3, 4),
                  f"resume after meddling: status {world.status}: {world.err}")
         else:
             need(mine == theirs, f"what somebody else did was changed: {theirs}, now {mine}")
@@ -215,7 +220,7 @@ class Chooser:
             return Schedule([("run", run), *((r.choice(ends), later()) for _ in range(3)),
                              (r.choice(ends), None)], bad)
         if kind == "drift":
-            return Schedule([("run", run), ("resume", None)], bad,
+            return Schedule([("run", run), (r.choice(ends[:2]), None)], bad,
                             drift=r.choice(("old", "new", "third")))
         command = "abort" if kind == "abort" else "promote --full"
         return Schedule([(command, r.choice(self.moments(command, False, ["start"], True))),

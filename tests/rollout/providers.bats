@@ -31,6 +31,10 @@ story() {
     story what_somebody_else_does_meanwhile_is_status_5
 }
 
+@test "Ctrl-C while a provider fails is status 130" {
+    story ctrl_c_while_a_provider_fails_is_status_130
+}
+
 @test "aws: an etag that is no longer right is read again" {
     story an_etag_that_is_no_longer_right_is_read_again
 }

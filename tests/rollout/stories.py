@@ -10,6 +10,7 @@ import datetime
 import glob
 import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -368,6 +369,31 @@ def what_somebody_else_does_meanwhile_is_status_5(world):
         need(world.status == 0, f"abort --to: {world.err}")
         world.whole(world.old)
     need(told > 1, f"told {told} times of {requests}")
+
+
+@story(*ALL)
+def ctrl_c_while_a_provider_fails_is_status_130(world):
+    """Whatever the call that is under way comes to."""
+    world.manifest(PATIENT)
+    for command in ("resume", "abort"):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        before = world.provider.traffic()
+        fault(world, "READ", kind="status", times=-1)
+        pressed = {}
+
+        def press(w, name, when, what, pressed=pressed):
+            if when == "before" and w.count == 2 and not pressed:
+                pressed["yes"] = True
+                w.proc.send_signal(signal.SIGINT)
+            return False
+        world.rollout(command, hook=press)
+        need(pressed and world.status == 130, f"{command}: status {world.status}: {world.err}")
+        need("rollout resume" in world.err and "rollout abort" in world.err, world.err)
+        need(world.provider.traffic() == before, "traffic was moved")
+        world.provider.fake.faults = []
+        need(world.rollout("abort") == 0, world.err)
+        world.whole(world.old)
 
 
 @story("aws")
