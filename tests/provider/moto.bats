@@ -62,3 +62,20 @@ teardown() {
     ship_ok prod plan b1.zip rel1 secrets/api=d1
     [ "$(grep -o '"verb": "make"' <<<"$output" | wc -l)" -eq 5 ]
 }
+
+@test "a KeyValueStore is made, found and deleted by its name" {
+    small_wasm >app.wasm
+    cat >edge.yaml <<'EOF'
+name: shop
+build: { command: "true", artifact: app.wasm }
+kv: { sessions: null }
+targets: { prod: { provider: aws, kv: { sessions: shop-sessions } } }
+EOF
+    ship_ok prod deploy app one
+    expect_in "$output" '"id": "kv sessions"'
+    ship_ok prod deploy app one
+    expect_in "$output" '"steps": []'
+    ship_ok prod destroy
+    ship_ok prod plan app one
+    expect_in "$output" '"id": "kv sessions"'
+}

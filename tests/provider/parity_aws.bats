@@ -57,3 +57,29 @@ teardown() {
     fake requests >theirs.json
     python3 "$BATS_TEST_DIRNAME/parity_aws.py" compare ours.json theirs.json
 }
+
+@test "so are those for the router: function, KeyValueStore, policies" {
+    start_fake aws
+    export AWS_ENDPOINT_URL=$FAKE
+    fake call '{"name": "set", "slow": 0, "young_role_tries": 0}' >/dev/null
+    fake call '{"name": "distribution", "policies": {"CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        "OriginRequestPolicyId": "59781a5b-3903-41f3-afcb-af62929ccde1"}}' >d.json
+    id=$(python3 -c 'import json; print(json.load(open("d.json"))["id"])')
+    sed -i "s/provider: aws/provider: aws, router: true, distribution: $id/" edge.yaml
+    ship_ok prod deploy b1.zip rel1
+    fake call '{"name": "cf_function", "function": "edgectl-shop", "code": "x"}' >/dev/null
+    ship_ok prod deploy b1.zip rel1
+    ship_ok prod split 1
+    ship_ok prod destroy
+    no_violations
+    fake requests >ours.json
+    stop_fake
+    rm -rf fake
+    start_fake aws
+    export AWS_ENDPOINT_URL=$FAKE
+    fake call '{"name": "set", "slow": 0}' >/dev/null
+    python3 "$BATS_TEST_DIRNAME/parity_aws.py" router "$PEER" ours.json
+    no_violations
+    fake requests >theirs.json
+    python3 "$BATS_TEST_DIRNAME/parity_aws.py" compare ours.json theirs.json router
+}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parity with AWS's CLI. `run AWS OURS`: do with the CLI what the driver did, with its values.
-`compare OURS THEIRS`: each operation's request, normalised; exit status 1 when they differ.
+"""Parity with AWS's CLI. `run AWS OURS`: do with the CLI what the driver did, with its values; `router
+AWS OURS`: what it did for the router. `compare OURS THEIRS [router]`: each operation's request, normalised; exit status 1 when they differ.
 
 What may differ, and is not looked at:
   - headers that a client sends for itself (User-Agent, Accept-Encoding, amz-sdk-*, Host), the
@@ -10,6 +10,7 @@ What may differ, and is not looked at:
     form that we do not need;
   - the order of elements in a TrafficConfig: ours is that of the model, the CLI's that of its input.
 """
+import base64
 import json
 import os
 import re
@@ -69,11 +70,13 @@ def from_xml(e):
     if len(e):
         return {c.tag.rpartition("}")[2]: from_xml(c) for c in e}
     text = e.text or ""
-    if name in ("Quantity", "HTTPPort", "HTTPSPort", "IdleTTL", "MaximumTTL"):
+    if name in ("Quantity", "HTTPPort", "HTTPSPort", "IdleTTL", "MaximumTTL", "MinTTL", "MaxTTL",
+                "DefaultTTL"):
         return int(text)
     if name == "Weight":
         return float(text)
-    if name in ("Enabled", "Compress", "IsIPV6Enabled", "Staging", "IncludeBody"):
+    if name in ("Enabled", "Compress", "IsIPV6Enabled", "Staging", "IncludeBody",
+                "EnableAcceptEncodingGzip", "EnableAcceptEncodingBrotli"):
         return text == "true"
     return text
 
@@ -156,6 +159,40 @@ def run(program, ours):
     aws("lambda", "delete-function", "--function-name", name, "--qualifier", "1")
 
 
+def run_router(program, ours):
+    def cloudfront(operation, *args):
+        return Cli(program)("cloudfront", operation, *args)
+
+    def xml_of(name, pick=first):
+        return from_xml(ET.fromstring(pick(ours, name)["body"]["xml"]))
+    store = xml_of("POST 2020-05-31 key-value-store")
+    made = cloudfront("create-key-value-store", "--name", store["Name"], "--comment", store["Comment"],
+                      "--tags", json.dumps(store["Tags"]))
+    cloudfront("describe-key-value-store", "--name", store["Name"])
+    f = xml_of("POST 2020-05-31 function")
+    with open("code.js", "wb") as code:
+        code.write(base64.b64decode(f["FunctionCode"]))
+    arn = made["KeyValueStore"]["ARN"]
+    f["FunctionConfig"]["KeyValueStoreAssociations"]["Items"][0]["KeyValueStoreARN"] = arn
+    config = ("--function-config", json.dumps(f["FunctionConfig"]), "--function-code", "fileb://code.js")
+    name = ("--name", f["Name"])
+    etag = cloudfront("create-function", *name, *config, "--tags", json.dumps(f["Tags"]))["ETag"]
+    etag = cloudfront("update-function", *name, *config, "--if-match", etag)["ETag"]
+    cloudfront("publish-function", *name, "--if-match", etag)
+    cloudfront("describe-function", *name, "--stage", "LIVE")
+    cloudfront("get-function", *name, "--stage", "DEVELOPMENT", "got.js")
+    source = first(ours, "GET 2020-05-31 cache-policy ID")["path"].rpartition("/")[2]
+    cloudfront("get-cache-policy", "--id", source)
+    made = cloudfront("create-cache-policy", "--cache-policy-config",
+                      json.dumps(xml_of("POST 2020-05-31 cache-policy")))
+    cloudfront("create-origin-request-policy", "--origin-request-policy-config",
+               json.dumps(xml_of("POST 2020-05-31 origin-request-policy")))
+    cloudfront("delete-cache-policy", "--id", made["CachePolicy"]["Id"], "--if-match", made["ETag"])
+    cloudfront("delete-function", *name, "--if-match", etag)
+    etag = cloudfront("describe-key-value-store", "--name", store["Name"])["ETag"]
+    cloudfront("delete-key-value-store", "--name", store["Name"], "--if-match", etag)
+
+
 #: Operations that both do, and which of ours is meant.
 COMPARED = {
     "GetCallerIdentity": first, "CreateRole": last, "PutRolePolicy": last,
@@ -170,16 +207,26 @@ COMPARED = {
 }
 
 
+COMPARED_ROUTER = {name: first for name in (
+    "POST 2020-05-31 key-value-store", "GET 2020-05-31 key-value-store ID", "POST 2020-05-31 function",
+    "PUT 2020-05-31 function ID", "POST 2020-05-31 function ID publish",
+    "GET 2020-05-31 function ID describe", "GET 2020-05-31 function ID", "GET 2020-05-31 cache-policy ID",
+    "POST 2020-05-31 cache-policy", "POST 2020-05-31 origin-request-policy",
+    "DELETE 2020-05-31 cache-policy ID", "DELETE 2020-05-31 function ID",
+    "DELETE 2020-05-31 key-value-store ID")}
+
+
 def without_ids(text):
     """Ids and ETags are each run's own; their places are compared."""
-    text = re.sub(r"\bTAG\d{6}\b", "TAG", text)
+    text = re.sub(r"\b(TAG|FN)\d{6}\b", "TAG", text)
+    text = re.sub(r"\b[0-9a-f]{8}-0000-4000-8000-[0-9a-f]{12}\b", "UUID", text)
     text = re.sub(r"\bde\d{6}\.", "dID.", text)
     return re.sub(r"\b(E|P|rev)\d{6}\b", r"\1ID", text)
 
 
-def compare(ours, theirs):
+def compare(ours, theirs, compared):
     bad = 0
-    for name, pick in COMPARED.items():
+    for name, pick in compared.items():
         a, b = normal(pick(ours, name)), normal(last(theirs, name) if pick is last else first(theirs, name))
         a, b = (json.loads(without_ids(json.dumps(x))) for x in (a, b))
         for key in a:
@@ -195,7 +242,10 @@ def main():
     if sys.argv[1] == "run":
         run(sys.argv[2], files[0])
         return 0
-    return compare(*files)
+    if sys.argv[1] == "router":
+        run_router(sys.argv[2], files[0])
+        return 0
+    return compare(*files, COMPARED_ROUTER if sys.argv[-1] == "router" else COMPARED)
 
 
 sys.exit(main())
