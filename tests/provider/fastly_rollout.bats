@@ -164,6 +164,47 @@ PUT /service/version/2/activate" ]
     no_violations
 }
 
+@test "a rollout by the staging network, killed around any request, ends all new or all old" {
+    local nth=1 when end step=${TEST_FAULT_FULL:+1}
+    rollout_manifest
+    begin() {
+        stop_fake
+        rm -rf fake .edgectl looks
+        start_fake fastly --edge
+        export FASTLY_API_ENDPOINT=$FAKE HTTPS_PROXY=$FAKE
+        deploy 1
+        deploy 2
+    }
+    # Which versions serve, and that nothing else was made on the way.
+    serves() {
+        [ "$(state 's["services"]["shop"]["active"], len(v)')" = "($1, 2)" ]
+        no_violations
+    }
+    while :; do
+        for when in before after; do
+            begin
+            fake kill "{\"nth\": $nth, \"when\": \"$when\", \"pid_file\": \"$PWD/pid\"}" >/dev/null
+            # shellcheck disable=SC2016
+            run --separate-stderr sh -c 'echo $$ >pid; exec "$EDGECTL" rollout run --target prod'
+            [ "$status" -eq 137 ] || break 2
+            end=abort
+            [ "$when" = before ] || end=resume
+            command rollout "$end"
+            echo "killed $when request $nth, $end: status $status $stderr"
+            case $end:$status in
+            resume:0) serves 2 ;;
+            abort:0) serves 1 ;;
+            # Nothing had begun, or all was over.
+            *:2) [[ $(state 's["services"]["shop"]["active"]') == [12] ]] ;;
+            *) return 1 ;;
+            esac
+        done
+        nth=$((nth + ${step:-7}))
+    done
+    [ "$nth" -gt 7 ]
+    serves 2
+}
+
 @test "probes of what is staged are evidence: a bad version never gets traffic" {
     rollout_manifest "" ", probes: { path: / }"
     sed -i 's/steps: .*/steps: [{percent: 1%, soak: 20s}, 100%]/' edge.yaml
