@@ -139,6 +139,25 @@ END
     [[ $output != *'uploading ...'* ]]
 }
 
+@test "what arrived of an upload that was cut off is not sent again" {
+    mkdir files
+    manifest local
+    serve_here
+    edgectl deploy --target prod
+    assets 3000000 2
+    there=$(sha256sum <files/0.bin | cut -d' ' -f1)
+    missing=$(sha256sum <files/1.bin | cut -d' ' -f1)
+    state=$HOME/.local/state/edgectl
+    curl -sf -m 20 --unix-socket "$state/admin.sock" -H "authorization: Bearer $(cat "$state/admin.token")" \
+        -T files/0.bin "http://localhost/v1/apps/big/blobs/$there"
+    export EDGECTL_TEST_KILL_LOG=$PWD/points
+    edgectl deploy --target prod
+    expect_status 0
+    [[ $(cat points) != *"before PUT /v1/apps/big/blobs/$there"* ]]
+    expect_in "$(cat points)" "before PUT /v1/apps/big/blobs/$missing"
+    [ "$(kept)" = "$(sha256sum files/* | cut -d' ' -f1 | sort)" ]
+}
+
 @test "95 MB of module to Fastly, and again after a failure" {
     start_fake fastly --edge
     export FASTLY_API_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token FASTLY_USE_API_SIGNING_KEY=1
