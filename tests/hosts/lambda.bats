@@ -4,6 +4,7 @@
 load ../lib
 load peers
 load bundle
+load ../provider/ship
 
 @test "an app answers on origin-request and viewer-request" {
     guest c/arm
@@ -130,7 +131,6 @@ END
     cp "$hosts/pair/index.js" app/lambda
     echo '{"type":"module"}' >app/package.json
     echo 'export default { "7": "v7/", "8": "v8/" }; export const main = "7", app = "shop";' >app/versions.js
-    echo 'export default {};' >app/bindings.js # for the stand-in
     stand_in cloudfront app
     says / 'arm: version 7'
     says / 'arm: version 8' -H 'x-edgectl-version: 8'
@@ -151,6 +151,37 @@ for line in lines:
     assert metrics["Namespace"] == "edgectl" and metrics["Dimensions"] == [["App", "Version"]], line
     assert {m["Name"] for m in metrics["Metrics"]} == {"Latency", "Errors", "Traps"}, line
 END
+}
+
+@test "two releases in a rollout by the router, as they are shipped" {
+    guest c/arm
+    cp "$module" app.wasm
+    cat >edge.yaml <<'END'
+name: app
+build: { artifact: app.wasm }
+config: { arm: { name: "${NAME}" } }
+targets: { production: { provider: aws, router: true } }
+END
+    unset "${!AWS_@}"
+    export NAME
+    BATS_TEST_DIRNAME=$BATS_TEST_DIRNAME/../provider start_fake aws
+    pids+=("$FAKE_PID")
+    fake call '{"name": "set", "slow": 0, "young_role_tries": 0}' >/dev/null
+    export AWS_ENDPOINT_URL=$FAKE AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=aws-secret-key
+    for NAME in one two; do
+        ship_ok production deploy app "release $NAME"
+        [ "$NAME" = two ] || ship_ok production split 1
+    done
+    ship_ok production split 1 2=5000
+    no_violations
+    curl -sS -o pair.zip "$FAKE/code/app/3?X-Amz-Signature=presigned"
+    stop_fake
+    python3 -m zipfile -e pair.zip app
+    stand_in cloudfront app
+    says / 'arm: one'
+    says / 'arm: two' -H 'x-edgectl-version: 2'
+    says / 'arm: one' -H 'x-edgectl-version: 1'
+    grep -q '^{"_aws".*"App":"app","Version":"2","Latency":' log
 }
 
 @test "files of the app are answered without it" {
