@@ -63,6 +63,10 @@ story() {
     story numbers_that_come_late_are_waited_for
 }
 
+@test "a clock that is set meanwhile confuses no numbers" {
+    story a_clock_that_is_set_meanwhile_confuses_no_numbers
+}
+
 @test "numbers that cannot be had decide nothing either" {
     story numbers_that_cannot_be_had_decide_nothing_either
 }

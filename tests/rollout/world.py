@@ -354,7 +354,7 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="edgectl-rollout-")
         self.names, self.proc, self.hook = names, None, None
         self.clock = Clock(self.path("clock")) if clock else None
-        self.load, self.since = None, {}
+        self.load, self.since, self.wrong = None, {}, 0
         self.count = self.struck = 0
         self.walk, self.last, self.old, self.new = {}, {}, {}, {}
         self.providers = {n: PROVIDERS[n](self.path(f"fake-{n}")) for n in names}
@@ -439,14 +439,22 @@ rollout: {rollout}
             self.last[name] = now
             self.walk.setdefault(name, []).append(now)
             if self.clock:
-                self.since.setdefault(name, []).append((self.clock.now(), now))
+                self.since.setdefault(name, []).append((self.now(), now))
+
+    def now(self):
+        """What time it really is: that of the providers. Ours is wrong by so many seconds."""
+        return self.clock.now() - self.wrong
+
+    def set_wrong(self, seconds):
+        self.wrong += seconds
+        self.clock.add(wall=seconds)
 
     def count_up(self, name):
         """What has been counted until now of `load`: rate per second; errors of each version, as a
         share; lag in seconds; frozen: nothing is counted after that time; silent: a version that is
         not counted."""
         load, minutes = self.load, []
-        until = min(self.clock.now() - load.get("lag", 0), load.get("frozen", 1e18))
+        until = min(self.now() - load.get("lag", 0), load.get("frozen", 1e18))
         for at in range(int(load["from"]) // 60 * 60 + 60, int(until) // 60 * 60, 60):
             now = [t for since, t in self.since[name] if since <= at][-1:] or [self.since[name][0][1]]
             counts = {}
@@ -537,7 +545,7 @@ rollout: {rollout}
             self.last[name] = p.traffic()
             self.walk[name] = [self.last[name]]
             if self.clock:
-                self.since[name] = [(self.clock.now(), self.last[name])]
+                self.since[name] = [(self.now(), self.last[name])]
         for state in glob.glob(self.path("state*")):
             if not state.endswith(".saved"):
                 shutil.rmtree(state)
@@ -545,6 +553,8 @@ rollout: {rollout}
         self.write("looks", "0\n")
         self.write("errors", f"{errors}\n")
         self.struck, self.load = 0, None
+        if self.clock:
+            self.set_wrong(-self.wrong)
 
     # --- what must be so ---
     def whole(self, which):
