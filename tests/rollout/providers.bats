@@ -98,3 +98,7 @@ story() {
 @test "a journal that has lost its end, or is damaged, is told and put back" {
     story a_journal_without_its_end_or_damaged_is_put_back
 }
+
+@test "two machines that go on at the same time end on one side" {
+    story two_machines_that_go_on_at_the_same_time_end_on_one_side
+}

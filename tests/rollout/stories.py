@@ -699,6 +699,31 @@ def who_was_taken_over_takes_no_step_any_more(world):
 
 
 @story(*ALL)
+def two_machines_that_go_on_at_the_same_time_end_on_one_side(world):
+    """One of them gives up or finds it done; nobody takes a step that the other has taken."""
+    world.clock = None
+    world.manifest(plan("10%, 50%, 100%" if world.names[0] != "aws" else "5%, 10%, 100%"))
+    for turn in range(12 if FULL else 3):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        both = [world.start("rollout", "resume", state=s) for s in ("state", "state-b")]
+        said = [p.communicate(timeout=60)[1] for p in both]
+        codes = [p.returncode for p in both]
+        what = f"turn {turn}: {codes}: {said}"
+        need(all(c in (0, 2, 5) for c in codes), what)
+        if 0 in codes:
+            world.whole(world.new)
+        else:
+            # Both have given up: whoever is told to goes on.
+            need(world.rollout("abort") in (0, 2, 5), world.err)
+            need(world.rollout("abort", "--to", world.old[world.names[0]]) == 0, world.err)
+            world.whole(world.old)
+        need(not world.provider.twice(), f"{what}: {world.provider.twice()}")
+        name = world.names[0]
+        world.check_walk(name, [t.get(world.new[name], 0) for t in world.walk[name]])
+
+
+@story(*ALL)
 def without_any_journal_abort_to_a_version_puts_it_there(world):
     name = world.names[0]
     world.manifest(PATIENT)
