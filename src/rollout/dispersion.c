@@ -2,7 +2,7 @@
 #include "rollout/dispersion.h"
 
 #include <math.h>
-#include <stddef.h>
+#include <stdbool.h>
 
 /* Polls in a batch and batches in a block, per scale. */
 static const int batch_polls[DISPERSION_SCALES] = {1, 4, 16};
@@ -20,6 +20,8 @@ const double dispersion_trusting[DISPERSION_LEVELS] = {0.9,  0.015, 0.015, 0.02,
 
 /* The longer scales begin from what the shorter one says, as so many degrees of freedom, and count
  * as far as they stand out of their noise. */
+/* Variance of a batch, degrees of freedom and ratio from which on what is between counts. */
+static const double between_least = 1.5, between_df = 20, between_less = 2;
 static const double scale_df = 6, scale_noise = 0.3;
 
 /* Pearson's statistic of the batches of the block around the block's own rate. */
@@ -66,9 +68,76 @@ void dispersion_add(struct dispersion *d, double n, double x)
     }
 }
 
+/* --- between the versions --- */
+
 struct sum {
     double chi2, df;
 };
+
+/* Given the events of a batch, the canary's are hypergeometric, with the ratio of the block. A
+ * batch counts when it has events to be shared out. */
+static struct sum comparison_block(const struct comparison *c, int scale)
+{
+    const struct comparison_batch *batch = c->scale[scale].batch;
+    struct comparison_batch all = {0};
+    struct sum t = {0};
+    int count = c->scale[scale].count, used = 0;
+    for (int i = 0; i < count; i++) {
+        all.n_s += batch[i].n_s;
+        all.s += batch[i].s;
+        all.n_c += batch[i].n_c;
+        all.c += batch[i].c;
+    }
+    if (all.s <= 0 || all.c <= 0)
+        return t;
+    double rho = all.c / all.n_c / (all.s / all.n_s);
+    for (int i = 0; i < count; i++) {
+        const struct comparison_batch *b = &batch[i];
+        double k = b->s + b->c, p = rho * b->n_c / (b->n_s + rho * b->n_c);
+        double variance = k * p * (1 - p) * (1 - k / (b->n_s + b->n_c));
+        if (variance < between_least)
+            continue;
+        used++;
+        t.chi2 += (b->c - k * p) * (b->c - k * p) / variance;
+    }
+    if (used < 2)
+        return (struct sum){0};
+    t.df = used - 1;
+    return t;
+}
+
+void comparison_add(struct comparison *c, double n_s, double s, double n_c, double x_c)
+{
+    if (n_s <= 0 || n_c <= 0)
+        return;
+    for (int i = 0; i < DISPERSION_SCALES; i++) {
+        int most = block_batches[i], *count = &c->scale[i].count;
+        if (*count == 0 || c->scale[i].polls == batch_polls[i]) {
+            if (*count == most) {
+                struct sum block = comparison_block(c, i);
+                c->scale[i].chi2 += block.chi2;
+                c->scale[i].df += block.df;
+                *count = 0;
+            }
+            c->scale[i].batch[(*count)++] = (struct comparison_batch){0};
+            c->scale[i].polls = 0;
+        }
+        struct comparison_batch *b = &c->scale[i].batch[*count - 1];
+        b->n_s += n_s;
+        b->s += s;
+        b->n_c += n_c;
+        b->c += x_c;
+        c->scale[i].polls++;
+    }
+}
+
+/* Are both versions' events many and, by themselves, so much more clumped than between each other
+ * that it is no chance? */
+static bool between_counts(const struct sum *alone, const struct sum *between)
+{
+    return between->df >= between_df &&
+           alone->chi2 / alone->df > between_less * fmax(1, between->chi2 / between->df);
+}
 
 static struct sum total(const struct dispersion *const *arms, int count, int scale)
 {
@@ -81,11 +150,21 @@ static struct sum total(const struct dispersion *const *arms, int count, int sca
     return t;
 }
 
+static struct sum total_between(const struct comparison *c, int scale)
+{
+    struct sum t = comparison_block(c, scale);
+    t.chi2 += c->scale[scale].chi2;
+    t.df += c->scale[scale].df;
+    return t;
+}
+
 struct belief dispersion_belief(const struct dispersion *const *arms, int count,
-                                const double *prior)
+                                const struct comparison *between, const double *prior)
 {
     struct belief b = {.stretch = 1};
-    struct sum one = total(arms, count, 0);
+    struct sum one = total(arms, count, 0), other = total_between(between, 0);
+    bool shared = between_counts(&one, &other);
+    one = shared ? other : one;
     double log_weight[DISPERSION_LEVELS], most = -INFINITY, all = 0;
     for (int i = 0; i < DISPERSION_LEVELS; i++) {
         double phi = dispersion_level[i];
@@ -98,7 +177,7 @@ struct belief dispersion_belief(const struct dispersion *const *arms, int count,
         b.weight[i] /= all;
     double base = fmax(1, one.df > 0 ? one.chi2 / one.df : 1), phi = base;
     for (int i = 1; i < DISPERSION_SCALES; i++) {
-        struct sum t = total(arms, count, i);
+        struct sum t = shared ? total_between(between, i) : total(arms, count, i);
         phi = (phi * scale_df + t.chi2) / (scale_df + t.df);
         double noise = 1 + scale_noise * sqrt(2 / (scale_df + t.df));
         b.stretch = fmax(b.stretch, phi / base / noise);

@@ -30,6 +30,27 @@ struct dispersion {
 /* One poll of one arm: `x` events in `n` requests. Nothing happens for n = 0. */
 void dispersion_add(struct dispersion *d, double n, double x);
 
+/* The same of how the events are shared out between the versions, given how many there are: what
+ * happens to both, an outage or a day, is none of it. It takes many events of both to say much, and
+ * counts where the versions by themselves seem clumped and this does not. */
+enum { COMPARISON_BATCHES = 32 };
+
+struct comparison_batch {
+    double n_s, s, n_c, c;
+};
+
+struct comparison {
+    struct {
+        struct comparison_batch batch[COMPARISON_BATCHES];     /* of the block that is filled */
+        int count;              /* of them, with the one that is being filled */
+        int polls;              /* in that one */
+        double chi2, df;        /* of the blocks that are complete */
+    } scale[DISPERSION_SCALES];
+};
+
+/* One poll; nothing happens where a version had no requests. */
+void comparison_add(struct comparison *c, double n_s, double s, double n_c, double x_c);
+
 /* What is believed of the dispersion: how likely each level is, and by how much all of them grow
  * because trouble lasts longer than a poll. Broad while little is known. */
 struct belief {
@@ -42,7 +63,7 @@ struct belief {
 extern const double dispersion_doubting[DISPERSION_LEVELS], dispersion_trusting[DISPERSION_LEVELS];
 
 struct belief dispersion_belief(const struct dispersion *const *arms, int count,
-                                const double *prior);
+                                const struct comparison *between, const double *prior);
 /* Its mean over single polls. */
 double dispersion_mean(const struct belief *b);
 /* Its mean with what lasts longer, for people. */

@@ -140,7 +140,7 @@ static void over_ratios(double cap, double n, double x, double *to)
 struct belief gate_belief(const struct gate_metric *m, int edge, const double *prior)
 {
     const struct dispersion *arms[ARMS] = {&m->spread[STABLE][edge], &m->spread[CANARY][edge]};
-    return dispersion_belief(arms, ARMS, prior);
+    return dispersion_belief(arms, ARMS, &m->between[edge], prior);
 }
 
 /* Crashes come in clumps too, so polls with crashes are counted, not crashes. */
@@ -164,6 +164,7 @@ static void add_metric(struct gate *g, int i, const struct gate_cell *st,
         eprocess_add(&m->fail[e], to, begin, INFINITY);
         dispersion_add(&m->spread[STABLE][e], st->requests, st->bad[e]);
         dispersion_add(&m->spread[CANARY][e], ca->requests, ca->bad[e]);
+        comparison_add(&m->between[e], st->requests, st->bad[e], ca->requests, ca->bad[e]);
         wander_add(&m->wander[e], st->requests, st->bad[e], ca->requests, ca->bad[e]);
         m->bad[STABLE][e] += st->bad[e];
         m->bad[CANARY][e] += ca->bad[e];

@@ -15,6 +15,7 @@ struct gate_metric {
     struct eprocess pass, floor;            /* of the first edge */
     struct eprocess over[ARMS];             /* budget of the canary, breakage of the stable one */
     struct dispersion spread[ARMS][GATE_EDGES];
+    struct comparison between[GATE_EDGES];
     struct wander wander[GATE_EDGES];
     double guard;                           /* ln P(all crashes so far were the canary's) */
     bool stable_crashed;

@@ -343,6 +343,8 @@ def build():
     add("latency equal", 0.002, latency=(edges, 1, 0.6), bounds=FALSE)
     add("latency equal, waves over both", 0.002, latency=(edges, 1, 0.6), shared=(0.3, 0.9),
         bounds=FALSE)
+    add("latency equal, one edge, waves over both", 0.002, latency=((50,), 1, 0.6),
+        shared=(0.3, 0.9), bounds={"false": 0.01, "advanced": 0.9})
     add("latency +10%", 0.002, latency=(edges, 1.1, 0.6), bounds={})
     add("latency +30%", 0.002, latency=(edges, 1.3, 0.6), bounds={"caught": 0.9})
     add("latency x2", 0.002, latency=(edges, 2, 0.6), bounds={"caught": 0.99})
@@ -429,7 +431,8 @@ def judge(edgectl, patterns, runs, first):
             # A bound of 1 % over few runs allows for chance: three standard deviations more.
             slack = 3 * math.sqrt(0.01 * 0.99 / runs) if runs < 10000 else 0
             broken = ("false" in b and len(fails) / runs > b["false"] + slack) or \
-                ("caught" in b and len(fails) / runs < b["caught"])
+                ("caught" in b and len(fails) / runs < b["caught"]) or \
+                ("advanced" in b and advances / runs < b["advanced"])
             wrong |= broken
             others = {}
             for g in got:

@@ -360,6 +360,30 @@ static void what_both_do_together_hides_no_regression(void **state)
     expect(g, GATE_FAIL, GATE_WORSE);
 }
 
+/* Answer times of a service go up and down for both versions, which is no clumping of either. */
+static void common_events_that_move_together_are_compared(void **state)
+{
+    (void)state;
+    struct gate_config c = config(1);
+    c.rule[0].kind = GATE_LATENCY;
+    c.rule[0].max_ratio = 1.5;
+    c.rule[0].broken_rate = 0.99;
+    cleanup(gate_free_p) struct gate *g = gate_new(&c);
+    for (int i = 0; i < 100; i++) {
+        double rate = 0.4 + 0.2 * sin(i * 0.3);
+        add(g, 1, 950, round(950 * rate), 50, round(50 * rate) + (i % 3 - 1) * 2);
+    }
+    expect(g, GATE_ADVANCE, GATE_PASSED);
+    assert_true(gate_view(g, 0).phi < 2);
+    /* What each does for itself still counts as clumped. */
+    cleanup(gate_free_p) struct gate *own = gate_new(&c);
+    for (int i = 0; i < 100; i++) {
+        double s = 0.4 + 0.2 * sin(i * 0.3), t = 0.4 + 0.2 * sin(i * 0.3 + 2);
+        add(own, 1, 950, round(950 * s), 50, round(50 * t));
+    }
+    assert_true(gate_view(own, 0).phi > 3);
+}
+
 /* The edge that decides stands first, whatever its size. */
 static void the_chance_to_be_slower_knows_edges_in_any_order(void **state)
 {
@@ -425,6 +449,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_no_evidence),
         cmocka_unit_test(arms_of_very_different_size_are_compared),
         cmocka_unit_test(a_rate_that_both_have_is_no_budget),
+        cmocka_unit_test(common_events_that_move_together_are_compared),
         cmocka_unit_test(the_chance_to_be_slower_knows_edges_in_any_order),
         cmocka_unit_test(what_wanders_by_itself_is_no_regression),
         cmocka_unit_test(what_both_do_together_hides_no_regression),
