@@ -12,15 +12,14 @@
  * hold the values of one release: their names end in a digest, and each version links its own, so
  * that an old version comes back with its config and secrets.
  *
- *     fastly.c      the table, who we are, leaving
- *     fs_api.c      calls and errors        fs_creds.c    where credentials are found
- *     fs_service.c  services, versions      fs_draft.c    filling a draft version
- *     fs_check.c    what overlapped         fs_stores.c   stores of a release
- *     fs_plan.c     what is missing
+ *     fastly.c      the table, who we are     fs_creds.c    where credentials are found
+ *     fs_api.c      calls and errors          fs_service.c  services, versions
+ *     fs_plan.c     what is missing           fs_stores.c   stores of a release
+ *     fs_draft.c    filling a draft version   fs_check.c    whether a version is whole
  *     fs_router.c   the router and its slots  fs_traffic.c  versions, splits, probes
- *     fs_staging.c  the staging network     fs_leave.c    gc and destroy
- *     fs_notes.c    notes of rollouts
- *     fs_data.c     KV, config, secrets     fs_watch.c    metrics, logs, purge */
+ *     fs_staging.c  the staging network       fs_notes.c    notes of rollouts
+ *     fs_data.c     KV, config, secrets       fs_watch.c    metrics, logs, purge
+ *     fs_leave.c    gc and destroy */
 #ifndef EDGECTL_PROVIDER_FS_H
 #define EDGECTL_PROVIDER_FS_H
 

@@ -24,13 +24,15 @@ static struct fs_call ask(struct fs *f, const struct fs_service *s, int number)
     return fs_start(f, "GET", xasprintf("%s/version/%d/package", service, number), NULL, false);
 }
 
-/* 1: the version holds that package, 0 another one or none. */
-static int answered(struct fs *f, struct fs_call *call, const char *files_hash, struct err *err)
+/* 1: the version holds that package, 0 another one or none. `unsaid`: the result when there is one
+ * that nothing more is told of. */
+static int answered(struct fs *f, struct fs_call *call, const char *files_hash, int unsaid,
+                    struct err *err)
 {
     cleanup(json_decref_p) json_t *root = NULL;
     int r = fs_wait(f, call, &root, err);
     const char *its = json_text(json_object_get(root, "metadata"), "files_hash");
-    return r < 0 ? r : its && strcmp(its, files_hash) == 0;
+    return r <= 0 ? r : its ? strcmp(its, files_hash) == 0 : unsaid;
 }
 
 void fs_check_begin(struct fs *f, struct fs_service *s, int number, const char *comment,
@@ -53,8 +55,9 @@ static int put_comment(struct fs *f, const struct fs_service *s, int number, con
 static int check_comment(struct fs *f, const struct fs_check *c, const json_t *version,
                          struct err *err)
 {
+    const json_t *said = json_object_get(version, "comment");
     const char *its = json_text(version, "comment");
-    if (!its || strcmp(its, c->comment) == 0)
+    if (!said || (its && strcmp(its, c->comment) == 0))
         return 0;
     cleanup(json_decref_p) json_t *root = NULL;
     int r = put_comment(f, c->service, c->number, c->comment, &root, err);
@@ -85,7 +88,7 @@ int fs_check_end(struct fs *f, const json_t *version, struct err *err)
         return 0;
     f->check = (struct fs_check){0};
     int r = check_comment(f, &c, version, err);
-    int whole = r < 0 ? r : answered(f, &c.package, c.files_hash, err);
+    int whole = r < 0 ? r : answered(f, &c.package, c.files_hash, 1, err);
     r = whole == 0 ? give_up(f, &c, err) : whole;
     if (whole == 0)
         f->read_ns = 0;
@@ -134,7 +137,7 @@ int fs_is_complete(struct fs *f, const struct fs_service *s, int number, const c
     struct fs_call links = fs_start(f, "GET", api_path("/service/%s/version/%s/resource", s->id,
                                                        text), NULL, false);
     cleanup(json_decref_p) json_t *list = NULL;
-    int whole = answered(f, &package, files_hash, err);
+    int whole = answered(f, &package, files_hash, 0, err);
     int r = whole < 0 ? whole : fs_wait(f, &links, &list, err);
     fs_drop(&links);
     return r < 0 ? r : whole && has_links(list, &f->links);

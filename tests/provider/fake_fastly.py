@@ -227,7 +227,7 @@ class Fastly(Fake):
         kept, v.comment = v.comment, req.form()["comment"]
         answer = Answer(json=v.show(service))
         if self.loses("comment"):
-            v.comment = kept
+            v.comment = kept if kept else None
         return answer
 
     @route("PUT", V + "/clone")
