@@ -132,6 +132,10 @@ static void add_probes(struct drive *d, int t, struct evidence_totals *now)
     struct err why = {0};
     struct evidence_totals probes = d->r->total[t];
     int last = d->r->plan.gate.count - 1;
+    /* There is nothing to compare with any more, and some providers give a version that is asked a
+     * part in the split. */
+    if (d->r->state.bp[t] == SPLIT_WHOLE)
+        return;
     if (evidence_probe(d->evidence, d->o.target[t], t, &probes, &why) < 0) {
         if (d->o.on_trouble)
             d->o.on_trouble(d->o.env, &why);

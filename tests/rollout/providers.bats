@@ -102,3 +102,7 @@ story() {
 @test "two machines that go on at the same time end on one side" {
     story two_machines_that_go_on_at_the_same_time_end_on_one_side
 }
+
+@test "what was noted of a target is damaged and moved away: it is looked up" {
+    story what_was_noted_of_a_target_is_damaged_and_moved_away
+}

@@ -649,6 +649,25 @@ def a_journal_without_its_end_or_damaged_is_put_back(world):
     need(damaged and (drifted or not FULL), f"{damaged} damaged, {drifted} drifted")
 
 
+@story(*ALL)
+def what_was_noted_of_a_target_is_damaged_and_moved_away(world):
+    """Then it is looked up at the provider."""
+    world.manifest(PATIENT)
+    for command, end in (("abort", world.old), ("promote --full", world.new)):
+        world.restore(0)
+        need(world.rollout("start") == 0, world.err)
+        path = glob.glob(world.path("state/targets/*/journal.jsonl"))[0]
+        with open(path, "r+b") as f:
+            f.write(b"#")
+        world.rollout(*command.split())
+        need(world.status == 1 and "journal.jsonl:1:" in world.err and "move the file away" in world.err,
+             f"status {world.status}: {world.err}")
+        os.remove(path)
+        need(world.rollout(*command.split()) == 0, f"status {world.status}: {world.err}")
+        world.whole(end)
+        world.check()
+
+
 # --- two machines, and one that has lost its state ---
 
 @story(*ALL)
