@@ -9,7 +9,7 @@
 #include "net/api.h"
 #include "rollout/command.h"
 
-enum { FACTS_MAX = 16 };
+enum { FACTS_MAX = 16, TURN_MS = 200 };
 
 static const char *const when_name[] = {"before", "after", "end"};
 
@@ -55,8 +55,21 @@ static int run_command(const struct manifest_hook *h, const struct manifest *m, 
     return r;
 }
 
+static int call_out(struct api *api, const struct api_request *request,
+                    const atomic_bool *interrupted, struct api_response *ret, struct err *err)
+{
+    struct api_call *call = api_start(api, request);
+    while (!api_is_done(call) && !(interrupted && atomic_load(interrupted)))
+        api_step(api, TURN_MS);
+    if (api_is_done(call))
+        return api_wait(call, ret, err);
+    api_cancel(call);
+    return err_set(err, ERR_INTERRUPTED, "interrupted");
+}
+
 /* Who knows such a URL may call it: its path is kept out of messages. */
-static int call_webhook(const struct manifest_hook *h, json_t *told, struct err *err)
+static int call_webhook(const struct manifest_hook *h, json_t *told,
+                        const atomic_bool *interrupted, struct err *err)
 {
     cleanup(api_free_p) struct api *api = NULL;
     const char *host = strstr(h->webhook, "://");
@@ -74,7 +87,7 @@ static int call_webhook(const struct manifest_hook *h, json_t *told, struct err 
     struct api_response response = {0};
     struct api_request request = {.method = "POST", .path = path, .repeatable = true,
                                   .body = api_body_json(json_incref(told))};
-    r = api_do(api, &request, &response, err);
+    r = call_out(api, &request, interrupted, &response, err);
     if (r == 0 && (response.status < 200 || response.status > 299))
         r = err_set(err, ERR_NETWORK, "the webhook answered %d", response.status);
     api_response_clear(&response);
@@ -90,7 +103,7 @@ int hooks_run(const struct rollout *r, const struct manifest *m,
     for (size_t i = 0; i < hooks->count && result == 0; i++) {
         const struct manifest_hook *h = &hooks->list[i];
         result = h->command ? run_command(h, m, told, interrupted, err)
-                            : call_webhook(h, told, err);
+                            : call_webhook(h, told, interrupted, err);
     }
     json_decref(told);
     return result < 0 ? err_wrap(err, result, "hook '%s'", when_name[when]) : 0;

@@ -437,6 +437,35 @@ END
     [[ $stderr != *s3cret* ]]
 }
 
+@test "Ctrl-C is heard while a webhook does not answer" {
+    cat >../mute.py <<'END'
+import socket, time
+s = socket.create_server(("127.0.0.1", 0))
+open("../mute.port", "w").write(str(s.getsockname()[1]))
+c = s.accept()
+open("../called", "w").close()
+time.sleep(600)
+END
+    python3 ../mute.py 3>&- &
+    pids+=($!)
+    wait_for 30 test -s ../mute.port
+    manifest "rollout:
+  steps: [10%, 100%]
+  soak: 0s
+  history: 0s
+  hooks: {before: [{webhook: 'http://127.0.0.1:$(cat ../mute.port)/', timeout: 10m}]}"
+    serve
+    versions
+    run_rollout
+    wait_for 60 test -e ../called
+    kill -INT "$runner"
+    local until=$((SECONDS + 30))
+    ended_with 130
+    [ "$SECONDS" -lt "$until" ]
+    said 'edgectl rollout resume'
+    [ "$(share_of "$old")" = 100.0 ]
+}
+
 @test "on a terminal the screen is redrawn" {
     serve
     versions
