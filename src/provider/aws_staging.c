@@ -171,18 +171,47 @@ int aws_staging_read(struct aws_target *t, struct aws_traffic *s, struct err *er
 
 /* --- changing --- */
 
+/* An ETag may be stale by our own first try, whose answer was lost: is what was wanted there? */
+typedef int is_done_fn(struct aws_target *t, void *env, struct err *err);
+
+static int unless_done(struct aws_target *t, int r, const struct err *why, is_done_fn *is_done,
+                       void *env, struct err *err)
+{
+    int done = r == -ERR_DRIFT ? is_done(t, env, NULL) : 0;
+    if (r < 0 && done <= 0 && err)
+        *err = *why;
+    return done > 0 ? 0 : r;
+}
+
+static int policy_is_so(struct aws_target *t, void *env, struct err *err)
+{
+    struct aws_policy *want = env;
+    struct aws_policy now = {0};
+    int r = policy_read(t, want->id, &now, err);
+    if (r == 0 && share(now.config) == share(want->config)) {
+        buf_clear(&want->etag);
+        want->etag = now.etag;
+        now.etag = (struct buf)BUF_INIT(ETAG_MAX);
+        r = 1;
+    }
+    aws_policy_clear(&now);
+    return r;
+}
+
 static int policy_write(struct aws_target *t, struct aws_policy *p, struct err *err)
 {
     struct aws_service *s;
+    struct err why = {0};
     int r = aws_service(t, AWS_CLOUDFRONT, &s, err);
     if (r < 0)
         return r;
     cleanup(free_p) char *path = api_path(POLICIES "/%s", p->id);
     cleanup(headers_clear) struct headers headers = {0};
     headers_add_str(&headers, "If-Match", buf_str(&p->etag));
-    return aws_call_xml(s, &(struct api_request){.method = "PUT", .path = path, .headers = &headers,
-                                                 .body = aws_body_xml(p->config)},
-                        NULL, &p->etag, err);
+    r = aws_call_xml(s, &(struct api_request){.method = "PUT", .path = path, .headers = &headers,
+                                              .body = aws_body_xml(p->config)},
+                     NULL, &p->etag, &why);
+    return unless_done(t, r, &why, policy_is_so, p, err);
 }
 
 int aws_staging_off(struct aws_target *t, struct aws_traffic *s, struct err *err)
@@ -193,8 +222,27 @@ int aws_staging_off(struct aws_target *t, struct aws_traffic *s, struct err *err
     return policy_write(t, &s->policy, err);
 }
 
+/* What a distribution is to have, and which. */
+struct having {
+    const char *distribution, *arn;
+    const struct xml *like;         /* and else like this; NULL = whatever */
+};
+
+static int has_it(struct aws_target *t, void *env, struct err *err)
+{
+    const struct having *h = env;
+    cleanup(aws_distribution_clear) struct aws_distribution d = {0};
+    int r = aws_distribution_read(t, h->distribution, &d, err);
+    const char *has = r > 0 ? aws_distribution_function(d.config, AWS_GUEST_EVENT) : NULL;
+    return r < 0 ? r : has && strcmp(has, h->arn) == 0 &&
+                           !(h->like && aws_distribution_differs(h->like, d.config));
+}
+
 int aws_staging_promote(struct aws_target *t, const struct aws_traffic *s, struct err *err)
 {
+    cleanup(free_p) char *arn = aws_traffic_arn(s, s->staged);
+    struct having want = {s->primary.id, arn, NULL};
+    struct err why = {0};
     struct aws_service *service;
     int r = aws_service(t, AWS_CLOUDFRONT, &service, err);
     if (r < 0)
@@ -206,8 +254,9 @@ int aws_staging_promote(struct aws_target *t, const struct aws_traffic *s, struc
                                            buf_str(&s->staging.etag));
     cleanup(headers_clear) struct headers headers = {0};
     headers_add_str(&headers, "If-Match", both);
-    return aws_call_xml(service, &(struct api_request){.method = "PUT", .path = path,
-                                                       .headers = &headers}, NULL, NULL, err);
+    r = aws_call_xml(service, &(struct api_request){.method = "PUT", .path = path,
+                                                    .headers = &headers}, NULL, NULL, &why);
+    return unless_done(t, r, &why, has_it, &want, err);
 }
 
 /* --- a canary --- */
@@ -278,7 +327,10 @@ static int prepare_staging(struct aws_target *t, struct aws_traffic *s, const ch
         struct xml *config = staging_config(s, arn);
         xml_free(s->staging.config);
         s->staging.config = config;
-        r = aws_distribution_write(t, &s->staging, err);
+        struct err why = {0};
+        struct having want = {s->staging.id, arn, s->primary.config};
+        r = aws_distribution_write(t, &s->staging, &why);
+        r = unless_done(t, r, &why, has_it, &want, err);
     }
     return r < 0 ? r : aws_distribution_settle(t, s->staging.id, err);
 }

@@ -156,6 +156,20 @@ print(' '.join(re.findall('<LambdaFunctionARN>([^<]*)', json.load(sys.stdin)['di
     expect_in "$stderr" 'was changed meanwhile'
 }
 
+@test "a change of a canary whose answer was lost is seen to be done" {
+    fake call '{"name": "set", "slow": 0, "young_role_tries": 0}'
+    deploy 1
+    ship_ok prod split 1
+    deploy 2
+    for change in '1 2=0:PUT .*/config$' '1 2=500:PUT .*deployment-policy/' '2:PUT .*/promote'; do
+        fake fault "{\"match\": \"${change#*:}\", \"kind\": \"reset\"}"
+        # shellcheck disable=SC2086
+        ship_ok prod split ${change%%:*}
+    done
+    split '[{"version": "2", "bp": 10000}]'
+    no_violations
+}
+
 @test "versions in use are kept by gc, those with copies at the edge go later" {
     for n in 1 2 3; do deploy "$n"; done
     ship_ok prod split 3

@@ -339,7 +339,8 @@ class Aws(Fake):
         return query_answer("PutRolePolicy")
 
     def iam_DeleteRolePolicy(self, form):
-        self.role(form)["policies"].pop(form["PolicyName"])
+        if not self.role(form)["policies"].pop(form["PolicyName"], None):
+            return xml_error(404, "NoSuchEntity", "The role policy cannot be found.")
         return query_answer("DeleteRolePolicy")
 
     def iam_DeleteRole(self, form):
