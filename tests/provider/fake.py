@@ -18,7 +18,7 @@ Tests steer a running fake by requests to /_fake/ (`fake` in provider.bash):
     kill    {"nth": N, "when": "before"|"after", "pid_file": PATH}    kill -9 around the Nth request,
             or with "match": REGEX instead of "nth" around one that looks so
     call    {"name": METHOD, ...}    change something behind the client's back: drift_METHOD(...)
-    requests, violations, state, reset; heal: no fault any more
+    requests, violations, state, reset; heal: no fault any more; faults: how many are left
 
 Besides its API a fake answers for the provider's edge: with --edge, requests that come through it as
 an HTTPS proxy are for deployed apps, over TLS with certificates from its own authority."""
@@ -309,6 +309,8 @@ class Fake:
             self.faults = []
         elif what == "reset":
             self.requests, self.violations, self.faults, self.counter = [], [], [], 0
+        elif what == "faults":
+            return Answer(json=sum(f.times != 0 for f in self.faults))
         elif what in ("requests", "violations"):
             return Answer(json=getattr(self, what))
         elif what == "state":
