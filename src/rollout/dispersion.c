@@ -13,8 +13,8 @@ const double dispersion_level[DISPERSION_LEVELS] = {1, 1.4, 2, 3, 4, 6, 10, 20, 
 /* Chosen by tests/tools/gate_sim.c: quick with five times the errors, slow with clumps of five.
  * What is believed of the large levels costs next to nothing, since a few polls refute them, and
  * keeps one large clump in the very first poll from being taken for evidence. */
-const double dispersion_doubting[DISPERSION_LEVELS] = {0.65,   0.0175, 0.035,  0.0525, 0.0525,
-                                                       0.0525, 0.0525, 0.0525, 0.035};
+const double dispersion_doubting[DISPERSION_LEVELS] = {0.62,  0.015, 0.03, 0.05, 0.05,
+                                                       0.055, 0.06, 0.07, 0.05};
 const double dispersion_trusting[DISPERSION_LEVELS] = {0.9,  0.015, 0.015, 0.02, 0.02,
                                                        0.02, 0.008, 0.001, 0.001};
 
