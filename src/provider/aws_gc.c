@@ -115,8 +115,8 @@ static int release_distribution(struct target *target, struct step *step, struct
     int r = aws_function_arn(t, &function, err);
     if (r == 0)
         r = aws_router_arn(t, &router, err);
-    if (r == 0)
-        r = aws_policies_back(t, &l.policies, err);
+    int routed = r < 0 ? r : aws_router_exists(t, err);
+    r = routed > 0 ? aws_policies_back(t, &l.policies, err) : routed;
     l.function = function;
     l.router = router;
     if (r == 0)

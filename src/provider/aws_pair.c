@@ -18,7 +18,8 @@
 static const char mark[] = "edgectl-pair ";
 static const char dispatcher[] = "hosts/pair/index.js";
 
-enum { ARMS = 2, ZIP_MAX = 300 << 20, MEMORY = 8 << 20 };
+/* Lambda takes a zip of 50 MB in a request (Lambda Developer Guide, "Lambda quotas"). */
+enum { ARMS = 2, ZIP_MAX = 300 << 20, MEMORY = 8 << 20, UPLOAD_MAX = 50 << 20 };
 
 bool aws_pair_read(const char *description, char ret[2][PROVIDER_ID_MAX])
 {
@@ -139,6 +140,12 @@ static int make(struct aws_target *t, const char *const versions[ARMS], char ret
         r = write_zip(t->app, versions, files, sp, &code, err);
     for (int arm = 0; arm < ARMS; arm++)
         archive_files_clear(&files[arm]);
+    if (r == 0 && code.len > UPLOAD_MAX) {
+        r = err_set(err, ERR_LIMIT, "both together are a zip of %zu MB, and Lambda takes 50",
+                    code.len >> 20);
+        err_hint(err, "without `router` in the target CloudFront shares up to 15 %%, each version "
+                 "by itself");
+    }
     if (r == 0)
         r = aws_lambda_publish_as(t, &code, text, ret, err);
     return r < 0 ? err_wrap(err, r, "a function with versions %s and %s", versions[0], versions[1])

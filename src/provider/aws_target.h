@@ -3,7 +3,9 @@
  *
  *   a Lambda function in us-east-1 (its versions are the app's), with an execution role,
  *   a CloudFront distribution whose default behaviour has a version at origin-request,
- *   for a canary a staging distribution and a continuous deployment policy (at most 15 %),
+ *   for a canary a staging distribution and a continuous deployment policy (at most 15 %), or a
+ *   router in front of a function that holds both versions (any share): aws_router.h,
+ *   KeyValueStores of CloudFront for KV and config, where the target says so,
  *   parameters of Systems Manager, /edgectl/APP/..., for secrets and notes.
  *
  * What edgectl made or adopted has the tag `edgectl-app`. */
