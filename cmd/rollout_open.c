@@ -161,8 +161,13 @@ int rollout_session_need(struct rollout_session *s, struct err *err)
     if (r < 0)
         return r;
     err_set(err, ERR_USAGE, "no rollout is under way on target '%s'", s->target[0].target->o.name);
-    err_hint(err, "begin one: edgectl rollout run; when the journal is lost: edgectl rollout abort "
-                  "--to VERSION");
+    /* Who aborts what has ended wants the version before. */
+    if (s->rollout && s->rollout->state.phase == PHASE_DONE)
+        err_hint(err, "the last one gave version %.60s all traffic; put the one before back: "
+                 "edgectl rollback", s->rollout->plan.target[0].canary);
+    else
+        err_hint(err, "begin one: edgectl rollout run; when the journal is lost: edgectl rollout "
+                      "abort --to VERSION");
     return -ERR_USAGE;
 }
 

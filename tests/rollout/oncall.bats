@@ -40,6 +40,13 @@ load rollout
     edgectl rollout status
     expect_in "$output" "done: all traffic is on the new version"
     [[ $output != *"nobody runs it"* ]]
+    # Too late for an abort, but not for going back.
+    edgectl rollout abort
+    expect_status 2
+    expect_in "$stderr" "put the one before back: edgectl rollback"
+    edgectl rollback
+    expect_status 0
+    [ "$(share_of "$old")" = 100.0 ]
 }
 
 says() {
