@@ -39,13 +39,14 @@ static void place(const struct at *at, struct buf *to)
         buf_printf(to, "[%zu]", at->index);
 }
 
+/* `value` NULL: it is not there. */
 static bool wrong(const struct at *at, struct why *why, const char *what, const json_t *value)
 {
     cleanup(buf_clear) struct buf where = BUF_INIT(4096);
-    cleanup(free_p) char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    cleanup(free_p) char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     place(at, &where);
     snprintf(why->text, sizeof why->text, "$%.80s: %.120s: %.150s", buf_str(&where), what,
-             text ? text : "?");
+             text ? text : "is missing");
     return false;
 }
 
@@ -84,7 +85,7 @@ static bool object_fits(const json_t *v, const json_t *schema, const struct at *
     const char *key;
     json_array_foreach(json_object_get(schema, "required"), i, member)
         if (!json_object_get(v, json_string_value(member)))
-            return wrong(at, why, json_string_value(member), json_string("is missing"));
+            return wrong(at, why, json_string_value(member), NULL);
     json_object_foreach((json_t *)v, key, member) {
         const json_t *known = json_object_get(properties, key);
         struct at below = {.above = at, .key = key};
