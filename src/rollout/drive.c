@@ -189,6 +189,12 @@ static int look(struct drive *d, struct err *err)
         struct evidence_totals now;
         if (!d->r->state.touched[t])
             continue;
+        /* Taken over: what was counted since this step's split is as good as new. */
+        if (!d->r->since_ms[t] && d->r->state.set_ms && evidence_counts_since(d->evidence, t)) {
+            int r = drive_event(d, base_event(t, d->r->state.set_ms), err);
+            if (r < 0)
+                return r;
+        }
         int r = read_evidence(d, t, &now, err);
         if (r == 0 && rollout_restarted(d->r, t, &now))
             r = drive_event(d, base_event(t, drive_wall_ms()), err);

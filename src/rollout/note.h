@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A rollout's state kept with the provider, where it can: enough for another machine to tell how
  * things stand, and to go on or to put everything back. What was counted is not in it: a gate that
- * is taken over begins anew. */
+ * is taken over begins anew, with what the provider has counted since the last step. */
 #ifndef EDGECTL_ROLLOUT_NOTE_H
 #define EDGECTL_ROLLOUT_NOTE_H
 

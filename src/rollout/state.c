@@ -37,6 +37,7 @@ static void on_outcome(const struct plan *p, struct rollout_state *s, const json
     } else {
         s->set = true;
         s->soaked_ms = 0;
+        s->set_ms = json_integer_value(json_object_get(e, "t"));
     }
 }
 
@@ -61,9 +62,14 @@ static void on_back(struct rollout_state *s, const json_t *e)
     snprintf(s->why, sizeof s->why, "%s", text_at(e, "why"));
 }
 
-/* Taken over from another machine's note. */
-static void on_adopt(const struct plan *p, struct rollout_state *s, const json_t *e)
+/* Taken over from another machine's note, at `t`. The provider has counted on since the split was
+ * set, whoever watched: CI jobs, each on a machine of its own, come to the end of a soak, too. */
+static void on_adopt(const struct plan *p, struct rollout_state *s, const json_t *e, int64_t t)
 {
+    struct rollout_clock then = {.wall_ms = json_integer_value(json_object_get(e, "set_at"))};
+    struct rollout_clock now = {.wall_ms = t};
+    s->set_ms = then.wall_ms;
+    s->soaked_ms = then.wall_ms ? rollout_watched(&then, &now) : 0;
     json_int_t step = json_integer_value(json_object_get(e, "step"));
     s->step = step < 0 ? 0 : step > p->steps ? p->steps : (int)step;
     s->before = s->set = json_is_true(json_object_get(e, "set"));
@@ -71,9 +77,9 @@ static void on_adopt(const struct plan *p, struct rollout_state *s, const json_t
     if (strcmp(text_at(e, "phase"), "back") == 0)
         s->phase = PHASE_BACK;
     s->code = ERR_FAILURE;
-    for (int t = 0; t < p->targets; t++) {
-        s->bp[t] = (int)json_integer_value(json_array_get(json_object_get(e, "bp"), (size_t)t));
-        s->touched[t] = json_is_true(json_array_get(json_object_get(e, "touched"), (size_t)t));
+    for (int i = 0; i < p->targets; i++) {
+        s->bp[i] = (int)json_integer_value(json_array_get(json_object_get(e, "bp"), (size_t)i));
+        s->touched[i] = json_is_true(json_array_get(json_object_get(e, "touched"), (size_t)i));
     }
 }
 
@@ -107,9 +113,9 @@ void rollout_apply(const struct plan *p, struct rollout_state *s, const json_t *
     } else if (strcmp(kind, "outcome") == 0) {
         on_outcome(p, s, e);
     } else if (strcmp(kind, "start") == 0 && json_object_get(e, "adopt")) {
-        on_adopt(p, s, json_object_get(e, "adopt"));
+        on_adopt(p, s, json_object_get(e, "adopt"), t);
     } else if (strcmp(kind, "adopt") == 0) {
-        on_adopt(p, s, e);
+        on_adopt(p, s, e, t);
     } else if (strcmp(kind, "before") == 0) {
         s->before = true;
     } else if (strcmp(kind, "proven") == 0) {

@@ -25,6 +25,7 @@ struct rollout_state {
     /* What has been done of it, in this order: */
     bool before, set, proven, passed, approved, after;
     int64_t soaked_ms;              /* watched time since its split is in place */
+    int64_t set_ms;                 /* wall time of the last step's split; 0: none yet */
     bool paused, full;              /* full: go to the end without judging */
     struct {
         bool open;                  /* a split was about to be set, and nothing is known since */

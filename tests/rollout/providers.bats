@@ -106,3 +106,7 @@ story() {
 @test "what was noted of a target is damaged and moved away: it is looked up" {
     story what_was_noted_of_a_target_is_damaged_and_moved_away
 }
+
+@test "jobs of CI that keep no state take a step each" {
+    story jobs_of_ci_that_keep_no_state_take_a_step_each
+}
