@@ -178,6 +178,16 @@ void fs_prepare(struct target *t)
         api_step(f->api, 0);
 }
 
+/* What was there before a router is on the service whose place that takes: it cannot share. */
+static void set_caps(struct fs *f)
+{
+    bool shares = f->router && (fs_router_is_active(f) || !f->front.active);
+    f->t.caps.split = shares ? SPLIT_ROUTER : SPLIT_NONE;
+    f->t.caps.bridge = f->router ? "only at an address of its own: the first release behind a "
+                                   "router takes over at once, later ones share"
+                                 : provider_fastly.caps.bridge;
+}
+
 static int read_services(struct fs *f, bool slots, struct err *err)
 {
     struct fs_call calls[1 + FS_SLOTS];
@@ -198,6 +208,7 @@ static int read_services(struct fs *f, bool slots, struct err *err)
             forget(s);
     }
     f->read_ns = r < 0 ? 0 : clock_mono_ns();
+    set_caps(f);
     return r < 0 ? r : 0;
 }
 

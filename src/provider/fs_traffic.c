@@ -37,23 +37,69 @@ static void read_version(const struct fs *f, const struct fs_service *s, const j
     }
 }
 
-static int newest_first(const void *a, const void *b)
+/* Services whose versions are still to be listed, newest first; `left`: how many of each. */
+struct merge {
+    struct fs *f;
+    const struct fs_service *services[1 + FS_SLOTS];
+    size_t left[1 + FS_SLOTS];
+    struct fs_rollout rollout;
+    bool rollout_read;
+};
+
+static const json_t *next_of(const struct merge *m, int i)
 {
-    const struct version *x = a, *y = b;
-    return (x->created_ms < y->created_ms) - (x->created_ms > y->created_ms);
+    return m->left[i] ? json_array_get(m->services[i]->versions, m->left[i] - 1) : NULL;
+}
+
+/* Times have seconds only. Of two slots the one that the stable version is in comes second: what
+ * was made for the other came after it. */
+static int settle_tie(struct merge *m, int one, int other, int *ret, struct err *err)
+{
+    int r = m->rollout_read ? 0 : fs_rollout_read(m->f, &m->rollout, err);
+    if (r < 0)
+        return r;
+    m->rollout_read = true;
+    const struct fs_service *stable = &m->f->slots[m->rollout.stable == 'b'];
+    *ret = m->rollout.valid && m->services[one] == stable ? other : one;
+    return 0;
+}
+
+/* Where the newest of all is, -1 when none is left. Of one service they are in order, whatever the
+ * clock said. */
+static int newest(struct merge *m, int *ret, struct err *err)
+{
+    int64_t best_ms = 0;
+    int r = 0;
+    *ret = -1;
+    for (int i = 0; i < (int)ARRAY_LEN(m->left) && r == 0; i++) {
+        const json_t *v = next_of(m, i);
+        int64_t ms = time_ms_from_iso(json_text(v, "created_at"));
+        if (v && *ret >= 0 && ms == best_ms && m->services[i] != &m->f->front)
+            r = settle_tie(m, *ret, i, ret, err);
+        else if (v && (*ret < 0 || ms > best_ms))
+            *ret = i;
+        if (*ret == i)
+            best_ms = ms;
+    }
+    return r;
 }
 
 int fs_versions(struct target *t, struct version_list *ret, struct err *err)
 {
     struct fs *f = fs_of(t);
     int r = fs_read_all(f, err);
-    const struct fs_service *all[] = {&f->front, &f->slots[0], &f->slots[1]};
-    for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++)
-        for (size_t n = json_array_size(all[i]->versions); n-- > 0;)
-            read_version(f, all[i], json_array_get(all[i]->versions, n), version_list_add(ret));
-    /* Of one service they are in order already, whatever the clock said. */
-    if (r == 0 && f->router)
-        qsort(ret->list, ret->count, sizeof *ret->list, newest_first);
+    /* The front last: with a router it holds what was there before. */
+    struct merge m = {.f = f, .services = {&f->slots[0], &f->slots[1], &f->front}};
+    for (size_t i = 0; i < ARRAY_LEN(m.left); i++)
+        m.left[i] = json_array_size(m.services[i]->versions);
+    while (r == 0) {
+        int i;
+        r = newest(&m, &i, err);
+        if (r < 0 || i < 0)
+            break;
+        read_version(f, m.services[i], next_of(&m, i), version_list_add(ret));
+        m.left[i]--;
+    }
     return r;
 }
 
@@ -151,6 +197,24 @@ static int share(struct fs *f, struct fs_service *stable, int stable_number,
                ? fs_activate(f, &f->front, router, err) : r;
 }
 
+static int not_shared(const struct fs *f, struct fs_service *const *services, int count,
+                      struct err *err)
+{
+    int r = err_set(err, ERR_USAGE, "Fastly cannot share traffic between these two versions");
+    bool before = false;
+    for (int i = 0; i < count; i++)
+        before |= services[i] == &f->front;
+    if (!f->router)
+        err_hint(err, "set `router: true` in targets.%s", f->t.o.name);
+    else if (before)
+        err_hint(err, "one is from before the router, which takes its place: the new one gets all "
+                      "traffic this once, later ones can share");
+    else
+        err_hint(err, "one must be of %s, the other of %s: deploy the new one again",
+                 f->slots[0].name, f->slots[1].name);
+    return r;
+}
+
 static int set_split(struct fs *f, const struct split *want, struct err *err)
 {
     int numbers[SPLIT_ARMS] = {0};
@@ -173,11 +237,7 @@ static int set_split(struct fs *f, const struct split *want, struct err *err)
     if (n == 2 && f->router && services[0] != services[1] && services[0] != &f->front &&
         services[1] != &f->front)
         return share(f, services[0], numbers[0], services[1], numbers[1], weight, err);
-    int r = err_set(err, ERR_USAGE, "Fastly cannot share traffic between these two versions");
-    err_hint(err, f->router ? "one must be of %s, the other of %s: deploy the new one again"
-                            : "set `router: true` in targets.%s",
-             f->router ? f->slots[0].name : f->t.o.name, f->slots[1].name);
-    return r;
+    return not_shared(f, services, n, err);
 }
 
 int fs_set_split(struct target *t, const struct split *want, const char *expect, struct err *err)

@@ -21,8 +21,11 @@ BACKEND = {"name", "address", "port", "use_ssl", "ssl_cert_hostname", "ssl_sni_h
            "first_byte_timeout", "between_bytes_timeout"}
 
 
+FROZEN = []
+
+
 def now():
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(*FROZEN))
 
 
 def no(status, msg, detail=""):
@@ -762,6 +765,11 @@ class Fastly(Fake):
         new = Version(max(s.versions) + 1, s.active())
         new.comment = comment
         s.versions[new.number] = new
+        return {}
+
+    def drift_freeze(self):
+        """All that is made from now on is made in one second."""
+        FROZEN[:] = [time.time()]
         return {}
 
     def drift_break(self, version):
