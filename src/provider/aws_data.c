@@ -243,6 +243,16 @@ static int plan_store(struct aws_target *t, const struct bundle_binding *b, stru
     if (kv ? !kv_of(&t->base, b->store) : !json_object_size(values))
         return 0;
     int fill = found ? needs_fill(t, what, arn, err) : 1;
+    struct entry *entries = NULL;
+    size_t count = 0;
+    if (fill > 0) {
+        /* What it does not take is told before anything is made. */
+        int r = first_content(&t->base, what, &entries, &count, err);
+        r = r < 0 ? r : aws_kvs_check(entries, count, err);
+        entries_free(entries, count);
+        if (r < 0)
+            return err_wrap(err, r, "the first content of %s", what);
+    }
     if (fill > 0)
         add_step(to, xasprintf("fill %s", what),
                  xasprintf("put the first content into %s", what), what, run_fill);

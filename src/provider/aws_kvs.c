@@ -260,12 +260,18 @@ static json_t *put_batch(const void *items, size_t from, size_t count)
     return json_pack("{s:o}", "Puts", puts);
 }
 
-int aws_kvs_put(struct aws_target *t, const char *arn, const struct entry *entries, size_t count,
-                struct err *err)
+int aws_kvs_check(const struct entry *entries, size_t count, struct err *err)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < count; i++)
         r = check_entry(&entries[i], err);
+    return r;
+}
+
+int aws_kvs_put(struct aws_target *t, const char *arn, const struct entry *entries, size_t count,
+                struct err *err)
+{
+    int r = aws_kvs_check(entries, count, err);
     return r < 0 ? r : write_all(t, arn, put_batch, entries, count, err);
 }
 

@@ -178,7 +178,9 @@ must_use int aws_kvs_list(struct aws_target *t, const char *arn, const char *pre
 /* 1 found, 0 not. */
 must_use int aws_kvs_get(struct aws_target *t, const char *arn, const char *key, struct buf *value,
                          struct err *err);
-/* Everything is checked before anything is written. -ERR_LIMIT for what is too large. */
+/* -ERR_LIMIT for what is too large, -ERR_USAGE and -ERR_FAILURE for what it does not keep. */
+must_use int aws_kvs_check(const struct entry *entries, size_t count, struct err *err);
+/* Everything is checked before anything is written. */
 must_use int aws_kvs_put(struct aws_target *t, const char *arn, const struct entry *entries,
                          size_t count, struct err *err);
 /* The version of the store; and a write of one key on top of exactly that one, else -ERR_DRIFT. */

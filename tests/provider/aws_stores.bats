@@ -109,6 +109,13 @@ to() {
     expect_status 2
     expect_in "$stderr" 'keeps no metadata'
     [ "$(stores)" = '{"shop-flags": {"beta": "off", "color": "blue"}, "shop-sessions": {"user/1": "Ann"}}' ]
+    sed -i "s/blue/$(head -c 1025 /dev/zero | tr '\0' b)/" edge.yaml
+    sed -i 's/shop-flags/next-flags/' edge.yaml
+    fake reset
+    to deploy
+    expect_status 7
+    expect_in "$stderr" 'the first content of config flags'
+    [ -z "$(requests | grep -v '^GET' | grep -v '^POST /$')" ]
     manifest not-there shop-flags
     to kv list sessions
     expect_status 1
