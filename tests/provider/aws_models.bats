@@ -112,12 +112,16 @@ to() {
     fake call '{"name": "cf_function", "function": "edgectl-shop", "code": "x"}'
     REL=2 ship_ok prod deploy app "release 2" secrets/token=other
     ship_ok prod split 1 2=5000
+    now=$(($(date +%s) / 60 * 60 - 600))
+    fake call "{\"name\": \"samples\", \"version\": \"1\", \"minute\": $now, \"samples\": [[3, 0, 0]]}" >/dev/null
+    ship_ok prod metrics 1 "${now}000"
+    expect_in "$output" '"latency": {'
     ship_ok prod split 2
     ship_ok prod gc 0
     ship_ok prod destroy
     of_the_models CreateFunction DescribeFunction GetFunction UpdateFunction PublishFunction DeleteFunction \
         CreateKeyValueStore PutKey GetKey GetCachePolicy CreateCachePolicy ListCachePolicies DeleteCachePolicy \
-        GetOriginRequestPolicy CreateOriginRequestPolicy ListOriginRequestPolicies DeleteOriginRequestPolicy
+        GetMetricData GetOriginRequestPolicy CreateOriginRequestPolicy ListOriginRequestPolicies DeleteOriginRequestPolicy
 }
 
 @test "a request that the models do not know is found" {
