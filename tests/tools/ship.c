@@ -69,20 +69,27 @@ static void read_folder(struct bundle *b, const char *top, const char *below)
     char *path = xasprintf("%s%s%s", top, *below ? "/" : "", below);
     struct dirent **list;
     int n = scandir(path, &list, NULL, alphasort);
+    free(path);
+    if (n < 0)
+        return;
     for (int i = 0; i < n; i++) {
-        if (list[i]->d_name[0] == '.' && (!list[i]->d_name[1] || list[i]->d_name[1] == '.'))
-            continue;
         char *name = xasprintf("%s%s%s", below, *below ? "/" : "", list[i]->d_name);
         char *full = xasprintf("%s/%s", top, name);
         struct stat st;
-        if (stat(full, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (strcmp(list[i]->d_name, ".") == 0 || strcmp(list[i]->d_name, "..") == 0) {
+            ;
+        } else if (stat(full, &st) == 0 && S_ISDIR(st.st_mode)) {
             read_folder(b, top, name);
-            continue;
+        } else {
+            b->parts = xreallocarray(b->parts, b->part_count + 1, sizeof *b->parts);
+            b->parts[b->part_count] = (struct bundle_part){0};
+            read_part(&b->parts[b->part_count++], full, name);
         }
-        b->parts = xreallocarray(b->parts, b->part_count + 1, sizeof *b->parts);
-        b->parts[b->part_count] = (struct bundle_part){0};
-        read_part(&b->parts[b->part_count++], full, name);
+        free(name);
+        free(full);
+        free(list[i]);
     }
+    free(list);
 }
 
 /* As a command would. Lives until the process ends. */
@@ -177,11 +184,13 @@ static int ship(struct manifest *m, bool run, int count, char **args, struct err
     json_t *done = steps_json(&steps);
     if (r == 0 && run)
         r = target_run_steps(target, &steps, s->bundle->id, NULL, NULL, err);
-    if (r < 0)
+    steps_clear(&steps);
+    if (r < 0) {
+        json_decref(done);
         return r;
+    }
     show(json_pack("{s:o, s:s, s:b, s:s*, s:s*}", "steps", done, "version", s->version, "first",
                    s->first, "url", s->url, "preview_url", s->preview_url));
-    steps_clear(&steps);
     return 0;
 }
 
@@ -337,19 +346,24 @@ static int data(const char *action, int count, char **args, struct err *err)
         struct buf value = BUF_INIT(1 << 20);
         struct entry e = {0};
         int r = target_get(target, store, key, &value, &e, err);
-        return r < 0 ? r : show(json_pack("{s:b, s:s%}", "found", r, "value", buf_str(&value),
-                                          value.len));
+        entry_clear(&e);
+        r = r < 0 ? r : show(json_pack("{s:b, s:s%}", "found", r, "value", buf_str(&value),
+                                       value.len));
+        buf_clear(&value);
+        return r;
     }
     struct entry e = {.key = args[2], .value = args[3], .len = strlen(args[3]), .digest = args[3],
                       .secret = secret_new(args[3], strlen(args[3]))};
-    return target_put(target, store, &e, 1, err);
+    int r = target_put(target, store, &e, 1, err);
+    secret_unref(e.secret);
+    return r;
 }
 
 static int note(int count, char **args, struct err *err)
 {
     if (count > 1)
         return target_put_note(target, args[0], args[1], err);
-    struct buf text = BUF_INIT(8192);
+    cleanup(buf_clear) struct buf text = BUF_INIT(8192);
     int r = target_get_note(target, args[0], &text, err);
     return r < 0 ? r : show(json_pack("{s:b, s:s}", "found", r, "text", buf_str(&text)));
 }
@@ -414,7 +428,7 @@ int main(int argc, char **argv)
         return 2;
     struct manifest *m = NULL;
     struct manifest_problems problems = {0};
-    struct journal *journal;
+    struct journal *journal = NULL;
     struct err err = {0};
     if (manifest_load(".", NULL, argv[1], &m, &problems) < 0)
         return fail(-ERR_MANIFEST, &problems.list[0]);
@@ -426,10 +440,9 @@ int main(int argc, char **argv)
     if (r == 0)
         r = act(m, argv[2], argc - 3, argv + 3, &err);
     target_close(target);
-    if (r < 0)
-        return fail(r, &err);
+    int status = r < 0 ? fail(r, &err) : 0;
     journal_close(journal);
     manifest_unref(m);
     manifest_problems_clear(&problems);
-    return 0;
+    return status;
 }
