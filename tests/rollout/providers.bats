@@ -110,3 +110,7 @@ story() {
 @test "jobs of CI that keep no state take a step each" {
     story jobs_of_ci_that_keep_no_state_take_a_step_each
 }
+
+@test "killed here and ended on another machine, where it is killed, too" {
+    story killed_here_and_ended_elsewhere
+}

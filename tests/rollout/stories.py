@@ -743,6 +743,40 @@ def two_machines_that_go_on_at_the_same_time_end_on_one_side(world):
 
 
 @story(*ALL)
+def killed_here_and_ended_elsewhere(world):
+    """What is run on the other machine is killed, too. Where nothing was noted yet it says so."""
+    world.manifest(plan())
+    world.restore(0)
+    need(world.rollout("run") == 0, world.err)
+    requests, name, chance, taken = world.count, world.names[0], random.Random(4), 0
+
+    def killer(nth, at):
+        def hook(w, name, when, what):
+            return when == at and w.count == nth and w.kill()
+        return hook
+    for _ in range(60 if FULL else 6):
+        first = killer(chance.randint(requests // 3, requests), chance.choice(("before", "after")))
+        second = killer(chance.randint(1, 20), chance.choice(("before", "after")))
+        end = chance.choice(("resume", "abort"))
+        world.restore(0)
+        world.rollout("run", hook=first)
+        was = world.provider.traffic()
+        world.rollout("resume", hook=second, state="state-b")
+        world.rollout(end, state="state-b")
+        what = f"{was}, then {end}: status {world.status}: {world.err}"
+        need(world.status in (0, 2), what)
+        if world.status == 2:
+            need("no rollout is under way" in world.err, what)
+            need(world.rollout("abort", "--to", world.old[name], state="state-b") == 0, world.err)
+            world.whole(world.old)
+        else:
+            taken += 1
+            world.whole(world.old if end == "abort" else world.new)
+            world.check()
+    need(taken > 0, "it was never taken over")
+
+
+@story(*ALL)
 def jobs_of_ci_that_keep_no_state_take_a_step_each(world):
     """Each on a machine of its own, which knows what the provider keeps."""
     for bad in (0.0, 0.02):
