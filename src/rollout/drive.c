@@ -246,6 +246,14 @@ static int stop(struct drive *d, enum err_code code, const struct err *why, stru
     return -(int)code;
 }
 
+/* Another machine reads the first target's. */
+static void tell_others(struct drive *d, int target)
+{
+    note_put(d->r, d->o.target[target], target);
+    if (target != 0)
+        note_put(d->r, d->o.target[0], 0);
+}
+
 static int outcome(struct drive *d, const struct rollout_move *m, struct err *err)
 {
     int target = m->target;
@@ -255,7 +263,7 @@ static int outcome(struct drive *d, const struct rollout_move *m, struct err *er
                                      m->bp, "back", m->back), err);
     d->looked_ms = drive_mono_ms();
     if (r == 0)
-        note_put(d->r, d->o.target[target], target);
+        tell_others(d, target);
     return r;
 }
 
@@ -333,6 +341,7 @@ static int set_split(struct drive *d, const struct rollout_move *m, struct err *
                                           m->back), err);
     if (result < 0)
         return result;
+    tell_others(d, m->target);
     d->seen.split[m->target].known = false;
     const char *expect = d->o.force && m->back ? NULL : d->split[m->target].revision;
     result = target_set_split(d->o.target[m->target], &want, expect, pt->release, &why);

@@ -27,6 +27,11 @@ static json_t *summary(const struct rollout *r, int index, bool with_plan)
                           rollout_phase_name(r->state.phase), "step", r->state.step, "bp", shares,
                           "touched", touched, "set", r->state.set, "paused", r->state.paused,
                           "host", host, "t", (json_int_t)(clock_wall_ns() / 1000000));
+    if (r->state.intent.open)
+        json_object_set_new(o, "intent", json_pack("{s:i, s:i, s:i, s:b}", "target",
+                                                   r->state.intent.target, "from",
+                                                   r->state.intent.from, "to", r->state.intent.to,
+                                                   "back", r->state.intent.back));
     json_object_set_new(o, "set_at", json_integer(r->state.set_ms));
     if (with_plan)
         json_object_set_new(o, "plan", plan_save(&r->plan));

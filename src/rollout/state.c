@@ -81,6 +81,9 @@ static void on_adopt(const struct plan *p, struct rollout_state *s, const json_t
         s->bp[i] = (int)json_integer_value(json_array_get(json_object_get(e, "bp"), (size_t)i));
         s->touched[i] = json_is_true(json_array_get(json_object_get(e, "touched"), (size_t)i));
     }
+    /* It was about to be changed when it was noted: who knows whether it was. */
+    if (json_is_object(json_object_get(e, "intent")))
+        on_intent(p, s, json_object_get(e, "intent"));
 }
 
 static void on_proven(const struct plan *p, struct rollout_state *s, const json_t *e)
