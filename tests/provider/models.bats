@@ -5,17 +5,13 @@
 
 load ../lib
 load ship
+load peers
 
 setup() {
     scratch
     unset "${!VERCEL_@}" "${!CLOUDFLARE_@}" "${!CF_@}"
-    local status=0
-    models=$(HOME=$TEST_HOME "$BATS_TEST_DIRNAME/models/install" 2>models.log) || status=$?
-    [ "$status" -ne 77 ] || skip "$(grep -m1 -o 'skip: .*' models.log | cut -c7-)"
-    [ "$status" -eq 0 ] || {
-        cat models.log
-        return 1
-    }
+    peer models
+    models=$PEER
     small_wasm >app.wasm
 }
 
