@@ -44,7 +44,10 @@ void target_prepare(struct target *t)
 
 int target_whoami(struct target *t, struct identity *ret, struct err *err)
 {
-    return t->provider->whoami(t, ret, err);
+    int r = t->provider->whoami(t, ret, err);
+    if (r < 0) /* what was found before that */
+        identity_clear(ret);
+    return r;
 }
 
 int target_versions(struct target *t, struct version_list *ret, struct err *err)

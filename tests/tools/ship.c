@@ -314,6 +314,8 @@ static int logs(int count, char **args, struct err *err)
 {
     struct tail t = {json_array(), (size_t)strtol(args[0], NULL, 10)};
     int r = target_tail(target, count > 1 ? args[1] : NULL, on_line, &t, err);
+    if (r < 0)
+        json_decref(t.lines);
     return r < 0 ? r : show(t.lines);
 }
 
@@ -338,6 +340,8 @@ static int data(const char *action, int count, char **args, struct err *err)
     if (strcmp(action, "list") == 0) {
         json_t *list = json_array();
         int r = target_list(target, store, NULL, on_entry, list, err);
+        if (r < 0)
+            json_decref(list);
         return r < 0 ? r : show(list);
     }
     if (strcmp(action, "remove") == 0)
