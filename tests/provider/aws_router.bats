@@ -307,7 +307,8 @@ two() {
             if ((runs % 3)); then rollout resume; else rollout abort; fi
             [ "$status" -ne 2 ] || rollout run
             echo "then: $status $output $stderr"
-            [[ $status == [03] ]]
+            # Killed after its last word there is nothing left to do.
+            [[ $status == [03] || $stderr == *"2, has all traffic"* ]]
             ship_ok prod get-split
             python3 - "$output" <<'EOF'
 import json, sys
