@@ -13,7 +13,7 @@
 #include "cmd/session.h"
 #include "rollout/report.h"
 
-static const int64_t tell_every_ms = 10000, trouble_every_ms = 60000;
+static const int64_t tell_every_ms = 60000;
 
 /* --- pieces --- */
 
@@ -398,7 +398,7 @@ void rollout_show_trouble(void *env, const struct err *err)
     snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, err->msg);
     bool again = same_words(s->trouble, text);
     memcpy(s->trouble, text, sizeof text);
-    if (s->screen || (again && now - s->trouble_ms < trouble_every_ms))
+    if (s->screen || (again && now - s->trouble_ms < tell_every_ms))
         return;
     s->trouble_ms = now;
     out_warn(s->cli->out, "%s", err->msg);
