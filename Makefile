@@ -183,7 +183,8 @@ check-tsan: deps ## every test under TSan
 check-fault: deps ## the fault tests at full length: kills anywhere, full disks, 5,000 requests at once
 	$(MAKE) -j$(JOBS) tests
 	KILLS=400 WAITING=5000 TEST_FAULT_FULL=1 BUILD=$(BUILD) tests/run tests/fault/*.bats \
-	    tests/serve/load.bats tests/rollout/kill*.bats tests/rollout/providers.bats
+	    tests/serve/load.bats tests/rollout/kill*.bats tests/rollout/providers.bats \
+	    tests/provider/*_faults.bats tests/provider/local_kill.bats
 
 fuzz: deps ## each fuzzer for T seconds (T=60)
 	.ci/deps fuzz
