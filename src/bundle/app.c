@@ -201,7 +201,7 @@ static void bind_secret(struct making *mk, const struct bundle_secret *s)
         secret_print(s->value, s->store, s->key, b->digest);
     /* Values cannot be read back, so each lives under a name that tells which one it is. */
     if (mk->target->provider == PROVIDER_AWS && !remote)
-        b->remote = xasprintf("/edgectl/%s/%s/%s/%.16s", mk->m->name, s->store, s->key,
+        b->remote = xasprintf("/edgectl/%s/%s/%s/%.16s", manifest_function(mk->m), s->store, s->key,
                               *b->digest ? b->digest : "unset");
     if (!*b->digest)
         bundle_note(mk->b, "set it before the app is deployed",
@@ -343,7 +343,8 @@ static json_t *kv_json(const struct making *mk, const struct bundle_binding *b)
 {
     json_t *o = json_pack("{s:s}", "binding", b->name);
     cleanup(free_p) char *token = mk->target->provider == PROVIDER_AWS
-                                      ? xasprintf("/edgectl/%s/kv/%s/token", mk->m->name, b->store)
+                                      ? xasprintf("/edgectl/%s/kv/%s/token",
+                                                  manifest_function(mk->m), b->store)
                                       : xasprintf("%s_TOKEN", b->name);
     set_text(o, "id", b->remote);
     bool rest = b->remote && strstr(b->remote, "://");

@@ -124,6 +124,11 @@ void manifest_unref_p(struct manifest **m)
     manifest_unref(*m);
 }
 
+const char *manifest_function(const struct manifest *m)
+{
+    return m->target && m->target->function ? m->target->function : m->name;
+}
+
 const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name,
                                                 size_t len)
 {

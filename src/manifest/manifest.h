@@ -185,6 +185,10 @@ struct manifest *manifest_for_module(const char *module_path);
 struct manifest *manifest_ref(struct manifest *m);
 void manifest_unref(struct manifest *m);
 void manifest_unref_p(struct manifest **m);
+
+/* The name of its target's Lambda function, which also is in the names of its parameters: two
+ * targets of one app in one account must have nothing in common. Borrowed. */
+const char *manifest_function(const struct manifest *m);
 void manifest_problems_clear(struct manifest_problems *p);
 const struct manifest_backend *manifest_backend(const struct manifest *m, const char *name,
                                                 size_t len);

@@ -77,7 +77,7 @@ static int on_open(const struct target_options *o, struct target **ret, struct e
     const struct manifest *manifest = t->base.o.manifest;
     t->env = (struct aws_env){variable, (void *)manifest};
     t->app = manifest->name;
-    t->function = m && m->function ? m->function : manifest->name;
+    t->function = manifest_function(manifest);
     t->own = own_name(t->function);
     t->router = m && m->router;
     if (t->router) {

@@ -193,7 +193,7 @@ static int destroy_distribution(struct aws_target *t, struct steps *to, struct e
 
 static int destroy_parameters(struct aws_target *t, struct steps *to, struct err *err)
 {
-    cleanup(free_p) char *path = xasprintf("/edgectl/%s", t->app);
+    cleanup(free_p) char *path = xasprintf("/edgectl/%s", t->function);
     cleanup(json_decref_p) json_t *names = NULL;
     int r = aws_parameter_names(t, path, &names, err);
     if (r < 0 || !json_array_size(names))

@@ -226,7 +226,7 @@ static int read_own(struct aws_target *t, const char *version, int64_t from_s, i
                     struct metrics *ret, struct err *err)
 {
     struct questions q = {.space = "edgectl", .names = {"App", "Version"},
-                          .values = {t->app, version}};
+                          .values = {t->function, version}};
     ask(&q, "Latency", "SampleCount");
     ask(&q, "Errors", "Sum");
     ask(&q, "Traps", "Sum");

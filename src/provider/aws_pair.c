@@ -137,7 +137,7 @@ static int make(struct aws_target *t, const char *const versions[ARMS], char ret
     for (int arm = 0; arm < ARMS && r == 0; arm++)
         r = aws_code_fetch(t, versions[arm], &files[arm], err);
     if (r == 0)
-        r = write_zip(t->app, versions, files, sp, &code, err);
+        r = write_zip(t->function, versions, files, sp, &code, err);
     for (int arm = 0; arm < ARMS; arm++)
         archive_files_clear(&files[arm]);
     if (r == 0 && code.len > UPLOAD_MAX) {

@@ -122,12 +122,12 @@ int aws_parameter_names(struct aws_target *t, const char *path, json_t **ret, st
 static char *secret_name(const struct aws_target *t, const char *store, const char *key,
                          const char *digest)
 {
-    return xasprintf("/edgectl/%s/%s/%s/%.*s", t->app, store, key, PRINT_DIGITS, digest);
+    return xasprintf("/edgectl/%s/%s/%s/%.*s", t->function, store, key, PRINT_DIGITS, digest);
 }
 
 static bool is_ours(const struct aws_target *t, const char *name)
 {
-    cleanup(free_p) char *path = xasprintf("/edgectl/%s/", t->app);
+    cleanup(free_p) char *path = xasprintf("/edgectl/%s/", t->function);
     return name && strncmp(name, path, strlen(path)) == 0;
 }
 
@@ -176,7 +176,7 @@ static struct secret *value_of(const struct shipment *s, const struct bundle_bin
 static int plan_token(struct aws_target *t, const struct bundle_binding *b, struct steps *to,
                       struct err *err)
 {
-    cleanup(free_p) char *name = xasprintf("/edgectl/%s/kv/%s/token", t->app, b->store);
+    cleanup(free_p) char *name = xasprintf("/edgectl/%s/kv/%s/token", t->function, b->store);
     const char *token;
     int r = aws_parameter_get(t, name, NULL, err);
     if (r == 0)
@@ -221,7 +221,7 @@ int aws_secrets_list(struct target *target, struct store_ref store, const char *
                      entry_fn *fn, void *env, struct err *err)
 {
     struct aws_target *t = aws_of(target);
-    cleanup(free_p) char *path = xasprintf("/edgectl/%s/%s", t->app, store.name);
+    cleanup(free_p) char *path = xasprintf("/edgectl/%s/%s", t->function, store.name);
     cleanup(json_decref_p) json_t *names = NULL;
     int r = aws_parameter_names(t, path, &names, err);
     if (r < 0)
@@ -265,7 +265,8 @@ int aws_secrets_remove(struct target *target, struct store_ref store, const char
 {
     struct aws_target *t = aws_of(target);
     for (size_t i = 0; i < count; i++) {
-        cleanup(free_p) char *path = xasprintf("/edgectl/%s/%s/%s", t->app, store.name, keys[i]);
+        cleanup(free_p) char *path = xasprintf("/edgectl/%s/%s/%s", t->function, store.name,
+                                               keys[i]);
         cleanup(json_decref_p) json_t *names = NULL;
         int r = aws_parameter_names(t, path, &names, err);
         size_t k;
@@ -284,7 +285,7 @@ int aws_secrets_remove(struct target *target, struct store_ref store, const char
 
 static char *note_name(const struct aws_target *t, const char *key)
 {
-    return xasprintf("/edgectl/%s/notes/%s", t->app, key);
+    return xasprintf("/edgectl/%s/notes/%s", t->function, key);
 }
 
 int aws_put_note(struct target *target, const char *key, const char *text, struct err *err)

@@ -50,7 +50,7 @@ static int rights(struct aws_target *t, char **ret, struct err *err)
         "\"arn:aws:logs:*:%s:*\"},{\"Effect\":\"Allow\",\"Action\":[\"ssm:GetParameter\","
         "\"ssm:GetParameters\"],\"Resource\":"
         "\"arn:aws:ssm:" AWS_EDGE_REGION ":%s:parameter/edgectl/%s/*\"}%s]}", account, account,
-        t->app, stores);
+        t->function, stores);
     return 0;
 }
 

@@ -11,10 +11,10 @@
 static const char bindings[] = "bindings.js";
 enum { TEXT_MAX = 256 << 20 };
 
-/* "/edgectl/APP/STORE/KEY/" of a value's name; 0 when it is no secret's. */
+/* "/edgectl/FUNCTION/STORE/KEY/" of a value's name; 0 when it is no secret's. */
 static size_t secret_part(const struct aws_target *t, const char *name)
 {
-    cleanup(free_p) char *path = xasprintf("/edgectl/%s/", t->app);
+    cleanup(free_p) char *path = xasprintf("/edgectl/%s/", t->function);
     size_t len = strlen(path);
     if (strncmp(name, path, len) != 0)
         return 0;
@@ -77,7 +77,7 @@ static int delete_value(struct target *target, struct step *step, struct err *er
 
 int aws_secrets_gc(struct aws_target *t, const json_t *kept, struct steps *to, struct err *err)
 {
-    cleanup(free_p) char *path = xasprintf("/edgectl/%s", t->app);
+    cleanup(free_p) char *path = xasprintf("/edgectl/%s", t->function);
     cleanup(json_decref_p) json_t *all = NULL;
     cleanup(json_decref_p) json_t *old = json_array();
     cleanup(buf_clear) struct buf used = BUF_INIT(TEXT_MAX);

@@ -6,7 +6,7 @@
  *   for a canary a staging distribution and a continuous deployment policy (at most 15 %), or a
  *   router in front of a function that holds both versions (any share): aws_router.h,
  *   KeyValueStores of CloudFront for KV and config, where the target says so,
- *   parameters of Systems Manager, /edgectl/APP/..., for secrets and notes.
+ *   parameters of Systems Manager, /edgectl/FUNCTION/..., for secrets and notes.
  *
  * What edgectl made or adopted has the tag `edgectl-app`. */
 #ifndef EDGECTL_PROVIDER_AWS_TARGET_H

@@ -210,6 +210,23 @@ print(' '.join(re.findall('<LambdaFunctionARN>([^<]*)', json.load(sys.stdin)['di
     no_violations
 }
 
+@test "two targets of an app in one account have nothing in common" {
+    sed -i 's/^targets: .*/targets: { prod: { provider: aws }, staging: { provider: aws, function: shop-staging } }/' edge.yaml
+    deploy 1
+    ship_ok staging deploy b1.zip rel1 secrets/api=d1
+    expect_in "$(fake state)" '"/edgectl/shop/secrets/api/d1"'
+    expect_in "$(fake state)" '"/edgectl/shop-staging/secrets/api/d1"'
+    ship_ok staging note rollout "of staging"
+    ship_ok prod note rollout
+    [[ $output != *"of staging"* ]]
+    ship_ok staging destroy
+    expect_in "$(fake state)" '"/edgectl/shop/secrets/api/d1"'
+    [[ $(fake state) != */edgectl/shop-staging/* ]]
+    ship_ok prod versions
+    expect_in "$output" '"id": "1"'
+    no_violations
+}
+
 @test "nothing is left of an app that was destroyed" {
     deploy 1
     ship_ok prod split 1

@@ -4,7 +4,7 @@
  * usage: ship TARGET ACTION [ARG...]     in a folder with edge.yaml; state goes to ./state
  *
  *   plan|deploy ARTIFACT RELEASE [STORE/KEY=VALUE...]   a file, or a folder of parts; a secret is at
- *                      the provider under /edgectl/APP/STORE/KEY/VALUE
+ *                      the provider under /edgectl/FUNCTION/STORE/KEY/VALUE
  *   plan|deploy app MESSAGE [STORE/KEY=VALUE...]        what `edgectl bundle` makes of the manifest
  *   split VERSION[=BP] [VERSION=BP]
  *   get-split | versions | whoami | destroy
@@ -150,7 +150,7 @@ static struct shipment *make_shipment(struct manifest *m, int count, char **args
         *key++ = *value++ = '\0';
         b.bindings[i] = (struct bundle_binding){
             .kind = "secret", .store = store, .key = key, .name = secret_name(key),
-            .remote = xasprintf("/edgectl/%s/%s/%s/%s", m->name, store, key, value)};
+            .remote = xasprintf("/edgectl/%s/%s/%s/%s", manifest_function(m), store, key, value)};
         snprintf(b.bindings[i].digest, sizeof b.bindings[i].digest, "%s", value);
         secrets[i] = (struct bundle_secret){.store = store, .key = key,
                                             .value = secret_new(value, strlen(value))};

@@ -139,9 +139,9 @@ static void a_zip_for_lambda(void **state)
     assert_string_equal(at(json_object_get(json_object_get(o, "config"), "flags"), "values", "beta",
                            NULL), "off");
     assert_string_equal(at(o, "kv", "sessions", "id"), "https://s");
-    assert_string_equal(at(o, "kv", "sessions", "token"), "/edgectl/my.shop/kv/sessions/token");
+    assert_string_equal(at(o, "kv", "sessions", "token"), "/edgectl/shop/kv/sessions/token");
     assert_int_equal(strncmp(at(o, "secrets", "secrets", "api-key"),
-                             "/edgectl/my.shop/secrets/api-key/", 33), 0);
+                             "/edgectl/shop/secrets/api-key/", 30), 0);
     assert_string_equal(at(o, "assets", "/files/index.html", "part"), "assets/files/index.html");
     json_decref(o);
 }
