@@ -70,6 +70,17 @@ static int read_bindings(struct aws_target *t, const json_t *versions, struct bu
     return 0;
 }
 
+/* Who cannot tell what is used deletes nothing, and the rest of gc goes on. */
+static int left_alone(const struct aws_target *t, const struct err *why, struct err *err)
+{
+    if (target_interrupted(&t->base))
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
+    cleanup(free_p) char *text = xasprintf("old values of secrets stay: %s", why->msg);
+    if (t->base.o.note)
+        t->base.o.note(t->base.o.env, text);
+    return 0;
+}
+
 static int delete_value(struct target *target, struct step *step, struct err *err)
 {
     return aws_parameter_delete(aws_of(target), step->data, err);
@@ -89,8 +100,9 @@ int aws_secrets_gc(struct aws_target *t, const json_t *kept, struct steps *to, s
         if (part && has_newer(all, one, part))
             json_array_append(old, one);
     }
-    if (r == 0 && json_array_size(old))
-        r = read_bindings(t, kept, &used, err);
+    struct err why = {0};
+    if (r == 0 && json_array_size(old) && read_bindings(t, kept, &used, &why) < 0)
+        return left_alone(t, &why, err);
     if (r < 0)
         return r;
     json_array_foreach(old, i, one) {
