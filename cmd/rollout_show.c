@@ -351,10 +351,13 @@ void rollout_show_wait(void *env, const struct rollout *r, const struct rollout_
     struct gate_result v = rollout_verdict(r, false);
     char verdict[160], text[160], time[32];
     if (s->screen || out_is_json(s->cli->out) ||
-        (s->told_ms && now - s->told_ms < tell_every_ms && v.reason == s->told_reason))
+        (s->told_ms && now - s->told_ms < tell_every_ms && v.reason == s->told_reason &&
+         move->wait == s->told_wait && r->state.step == s->told_step))
         return;
     s->told_ms = now;
     s->told_reason = v.reason;
+    s->told_wait = move->wait;
+    s->told_step = r->state.step;
     verdict_text(r, verdict, sizeof verdict);
     switch (move->wait) {
     case WAIT_APPROVAL:

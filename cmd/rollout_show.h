@@ -11,7 +11,9 @@ struct rollout_show {
     bool screen;                    /* redraw in place */
     int drawn;                      /* lines of the last drawing */
     int64_t told_ms;                /* of the last line about waiting */
-    enum gate_reason told_reason;
+    enum gate_reason told_reason;   /* what it was about */
+    enum rollout_wait told_wait;
+    int told_step;
     char trouble[256];              /* what went wrong last; "": nothing */
     int64_t trouble_ms;             /* when it was told */
 };
