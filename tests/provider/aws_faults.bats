@@ -30,9 +30,7 @@ teardown() {
 }
 
 begin() {
-    stop_fake
-    rm -rf fake state
-    start_fake aws
+    afresh aws
     export AWS_ENDPOINT_URL=$FAKE AWS_ACCESS_KEY_ID=AKIDTEST AWS_SECRET_ACCESS_KEY=aws-secret-key
     # No wait of the fake's is the subject here.
     fake call '{"name": "set", "slow": 0, "young_role_tries": 0}' >/dev/null
@@ -42,11 +40,6 @@ release() {
     last=$1
     ship_maybe_killed prod deploy "b$1.zip" "rel$1" "secrets/api=d$1"
     [ "$status" -ne 0 ] || version=$(field version)
-}
-
-traffic() {
-    ship_maybe_killed prod split "$version"
-    [ -n "${KILLABLE-}" ] || expect_status 0
 }
 
 # What there must be after so many releases, however they came about.

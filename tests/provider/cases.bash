@@ -4,10 +4,26 @@
 # WRITE (regexes of "METHOD /path": a read that each deploy does, a call that makes something, a call
 # that may be repeated), and defines
 #
-#     begin           a fresh fake, no state
-#     release N       deploys release N: $status, $stderr
-#     traffic         gives the newest version all traffic
+#     begin           a fresh fake (afresh PROVIDER), no state
+#     release N       deploys release N: $status, $stderr, $last
+#     newest          prints the newest version, unless release leaves it in $version
 #     whole N         what there must be after N releases, exactly once
+
+afresh() {
+    stop_fake
+    rm -rf fake state
+    start_fake "$1"
+}
+
+newest() {
+    echo "$version"
+}
+
+# Gives the newest version all traffic.
+traffic() {
+    ship_maybe_killed prod split "$(newest)"
+    [ -n "${KILLABLE-}" ] || expect_status 0
+}
 
 # fault KIND-OF-CALL JSON: the fault, without braces, for those calls.
 fault() {

@@ -30,9 +30,7 @@ teardown() {
 }
 
 begin() {
-    stop_fake
-    rm -rf fake state
-    start_fake cloudflare
+    afresh cloudflare
     export CLOUDFLARE_API_BASE_URL=$FAKE/client/v4 CLOUDFLARE_API_TOKEN=cf-token
 }
 
@@ -44,11 +42,6 @@ release() {
 newest() {
     fake state | python3 -c 'import json, sys
 print(json.load(sys.stdin)["scripts"]["shop"]["versions"][-1]["id"])'
-}
-
-traffic() {
-    ship_maybe_killed prod split "$(newest)"
-    [ -n "${KILLABLE-}" ] || expect_status 0
 }
 
 whole() {

@@ -35,9 +35,7 @@ teardown() {
 }
 
 begin() {
-    stop_fake
-    rm -rf fake state
-    start_fake fastly
+    afresh fastly
     export FASTLY_API_ENDPOINT=$FAKE FASTLY_API_TOKEN=fs-token FASTLY_USE_API_SIGNING_KEY=1
 }
 
@@ -45,11 +43,6 @@ release() {
     last=$1
     REL=$1 ship_maybe_killed prod deploy app "release $1" "secrets/api-key=secret-$1"
     [ "$status" -ne 0 ] || version=$(field version)
-}
-
-traffic() {
-    ship_maybe_killed prod split "$version"
-    [ -n "${KILLABLE-}" ] || expect_status 0
 }
 
 whole() {

@@ -31,9 +31,7 @@ teardown() {
 }
 
 begin() {
-    stop_fake
-    rm -rf fake state
-    start_fake vercel
+    afresh vercel
     export EDGECTL_VERCEL_API=$FAKE VERCEL_TOKEN=vctoken
     fake call '{"name": "set", "slow": 0}' >/dev/null
 }
@@ -42,11 +40,6 @@ release() {
     last=$1
     ship_maybe_killed prod deploy "b$1" "rel$1" "secrets/api=d$1"
     [ "$status" -ne 0 ] || version=$(field version)
-}
-
-traffic() {
-    ship_maybe_killed prod split "$version"
-    [ -n "${KILLABLE-}" ] || expect_status 0
 }
 
 # What there must be after so many releases, however they came about.
