@@ -348,17 +348,26 @@ static void take_etag(const struct api_response *r, struct buf *etag)
     }
 }
 
+/* A good answer, for the caller to read and to clear. */
+static int call(struct aws_service *s, const struct api_request *request, struct api_response *ret,
+                struct buf *etag, struct err *err)
+{
+    int r = api_do(s->api, request, ret, err);
+    if (r < 0)
+        return r;
+    if (!is_good(ret))
+        return aws_fail(s, request->method, request->path, ret, err);
+    take_etag(ret, etag);
+    return 0;
+}
+
 int aws_call_xml(struct aws_service *s, const struct api_request *request, struct xml **ret_xml,
                  struct buf *etag, struct err *err)
 {
     cleanup(api_response_clear) struct api_response r = {0};
-    int code = api_do(s->api, request, &r, err);
-    if (code < 0)
-        return code;
-    if (!is_good(&r))
-        return aws_fail(s, request->method, request->path, &r, err);
-    take_etag(&r, etag);
-    return ret_xml ? read_xml(s, request->method, request->path, &r, ret_xml, err) : 0;
+    int code = call(s, request, &r, etag, err);
+    return code == 0 && ret_xml
+               ? read_xml(s, request->method, request->path, &r, ret_xml, err) : code;
 }
 
 static int read_json(const struct aws_service *s, const char *method, const char *path,
@@ -384,13 +393,7 @@ int aws_call_tagged(struct aws_service *s, const struct api_request *request, st
                     struct err *err)
 {
     cleanup(api_response_clear) struct api_response r = {0};
-    int code = api_do(s->api, request, &r, err);
-    if (code < 0)
-        return code;
-    if (!is_good(&r))
-        return aws_fail(s, request->method, request->path, &r, err);
-    take_etag(&r, etag);
-    return 0;
+    return call(s, request, &r, etag, err);
 }
 
 /* 1: it is there, and read; 0: it is not. */

@@ -243,9 +243,7 @@ int aws_distribution_make(struct target *target, struct step *step, struct err *
     xml_set_attribute(root, "xmlns", AWS_CLOUDFRONT_NS);
     struct xml *config = aws_distribution_new(&plan);
     xml_insert(root, config, NULL);
-    struct xml *tag = xml_add(xml_add(xml_add(root, "Tags", NULL), "Items", NULL), "Tag", NULL);
-    xml_add(tag, "Key", AWS_TAG);
-    xml_add(tag, "Value", t->app);
+    aws_add_tag(t, xml_add(root, "Tags", NULL));
     struct aws_service *s;
     int r = aws_service(t, AWS_CLOUDFRONT, &s, err);
     /* The reference makes a repeat harmless: it answers with what was made before. */
@@ -288,6 +286,13 @@ int aws_delete_tagged(struct aws_target *t, const char *path, const struct buf *
 
 /* --- tags --- */
 
+void aws_add_tag(const struct aws_target *t, struct xml *tags)
+{
+    struct xml *tag = xml_add(xml_add(tags, "Items", NULL), "Tag", NULL);
+    xml_add(tag, "Key", AWS_TAG);
+    xml_add(tag, "Value", t->app);
+}
+
 int aws_tagged(struct aws_target *t, const char *arn, struct err *err)
 {
     struct aws_service *s;
@@ -317,9 +322,7 @@ int aws_tag(struct aws_target *t, const char *arn, struct err *err)
         return r;
     cleanup(xml_free_p) struct xml *root = xml_new("Tags");
     xml_set_attribute(root, "xmlns", AWS_CLOUDFRONT_NS);
-    struct xml *tag = xml_add(xml_add(root, "Items", NULL), "Tag", NULL);
-    xml_add(tag, "Key", AWS_TAG);
-    xml_add(tag, "Value", t->app);
+    aws_add_tag(t, root);
     cleanup(free_p) char *path = api_path(API "/tagging?Operation=Tag&Resource=%s", arn);
     return aws_call_xml(s, &(struct api_request){.method = "POST", .path = path,
                                                  .body = aws_body_xml(root), .repeatable = true},

@@ -221,9 +221,7 @@ static int needs_fill(struct aws_target *t, const char *what, const char *arn, s
 static void add_step(struct steps *to, char *id, char *text, const char *data,
                      int (*run)(struct target *t, struct step *s, struct err *err))
 {
-    struct step *step = steps_add(to, STEP_MAKE, id, text, run);
-    step->data = xstrdup(data);
-    step->free_data = free;
+    steps_add_named(to, STEP_MAKE, id, text, run, data);
 }
 
 static int plan_store(struct aws_target *t, const struct bundle_binding *b, struct steps *to,

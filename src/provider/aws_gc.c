@@ -32,11 +32,9 @@ static int delete_version(struct target *target, struct step *step, struct err *
 static void plan_version(struct aws_target *t, const char *version, const char *what,
                          struct steps *to)
 {
-    struct step *step = steps_add(to, STEP_DELETE, xasprintf("version %s", version),
-                                  xasprintf("delete version %s of %s%s", version, t->function,
-                                            what), delete_version);
-    step->data = xstrdup(version);
-    step->free_data = free;
+    steps_add_named(to, STEP_DELETE, xasprintf("version %s", version),
+                    xasprintf("delete version %s of %s%s", version, t->function,
+                              what), delete_version, version);
 }
 
 /* Pairs are made for a rollout, and again when they are wanted again. */
@@ -181,13 +179,11 @@ static int destroy_distribution(struct aws_target *t, struct steps *to, struct e
     const char *comment = xml_get(d.config, "Comment");
     const struct manifest_target *m = t->base.o.manifest->target;
     bool ours = !(m && m->distribution) && comment && strncmp(comment, "edgectl: ", 9) == 0;
-    struct step *step = steps_add(
+    steps_add_named(
         to, ours ? STEP_DELETE : STEP_CHANGE, xasprintf("distribution %s", d.id),
         ours ? xasprintf("delete the distribution %s (%s)", d.id, d.domain)
              : xasprintf("take %s off the distribution %s (%s), which stays", t->function, d.id,
-                         d.domain), ours ? delete_distribution : release_distribution);
-    step->data = xstrdup(d.id);
-    step->free_data = free;
+                         d.domain), ours ? delete_distribution : release_distribution, d.id);
     return 0;
 }
 
@@ -218,11 +214,9 @@ static int destroy_stores(struct aws_target *t, struct steps *to, struct err *er
         r = aws_kvs_id(id) && !aws_kvs_is_arn(id) ? aws_kvs_owned(t, id, err) : 0;
         if (r <= 0)
             continue;
-        struct step *step = steps_add(to, STEP_DELETE, xasprintf("store %s", id),
-                                      xasprintf("delete the KeyValueStore %s, with what is in it",
-                                                id), delete_store);
-        step->data = xstrdup(id);
-        step->free_data = free;
+        steps_add_named(to, STEP_DELETE, xasprintf("store %s", id),
+                        xasprintf("delete the KeyValueStore %s, with what is in it",
+                                  id), delete_store, id);
     }
     return r;
 }

@@ -87,9 +87,7 @@ int aws_kvs_make(struct aws_target *t, const char *name, const char *comment, ch
     xml_set_attribute(root, "xmlns", AWS_CLOUDFRONT_NS);
     xml_add(root, "Name", name);
     xml_add(root, "Comment", comment);
-    struct xml *tag = xml_add(xml_add(xml_add(root, "Tags", NULL), "Items", NULL), "Tag", NULL);
-    xml_add(tag, "Key", AWS_TAG);
-    xml_add(tag, "Value", t->app);
+    aws_add_tag(t, xml_add(root, "Tags", NULL));
     cleanup(api_response_clear) struct api_response answer = {0};
     /* There is one of a name: when an answer was lost, the next try is told so. */
     r = api_do(aws_service_api(s),

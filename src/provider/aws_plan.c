@@ -158,13 +158,11 @@ static int plan_distribution(struct aws_target *t, struct shipment *s, struct st
     const char *has = aws_distribution_function(d.config, AWS_GUEST_EVENT);
     s->first = !has || !aws_version_of(has, arn);
     if (r == 0) {
-        struct step *step = steps_add(
+        steps_add_named(
             to, STEP_ADOPT, xasprintf("distribution %s", d.id),
             xasprintf("adopt the distribution %s (%s): at %s of its default behaviour it has %s, "
                       "the release comes in its place", d.id, d.domain, AWS_GUEST_EVENT,
-                      has ? has : "no function"), adopt_distribution);
-        step->data = xstrdup(d.arn);
-        step->free_data = free;
+                      has ? has : "no function"), adopt_distribution, d.arn);
     }
     free(s->url);
     s->url = url_of(t, &d);

@@ -185,11 +185,8 @@ static struct xml *request(const struct aws_target *t, const char *root_name, co
             "KeyValueStoreARN", store);
     cleanup(free_p) char *text = base64_encode(file->data, file->len);
     xml_add(root, "FunctionCode", text);
-    if (make) {
-        struct xml *tag = xml_add(xml_add(xml_add(root, "Tags", NULL), "Items", NULL), "Tag", NULL);
-        xml_add(tag, "Key", AWS_TAG);
-        xml_add(tag, "Value", t->app);
-    }
+    if (make)
+        aws_add_tag(t, xml_add(root, "Tags", NULL));
     return root;
 }
 
@@ -432,11 +429,9 @@ int aws_router_plan(struct aws_target *t, const struct aws_distribution *d, stru
     if (!guest || !aws_version_of(guest, function) ||
         !aws_distribution_guests(d->config, lacks_it, &a))
         return 0;
-    struct step *step = steps_add(to, STEP_CHANGE, xasprintf("router at %s", d->id),
-                                  xasprintf("put the router in front of the app at the "
-                                            "distribution %s", d->id), run_attach);
-    step->data = xstrdup(d->id);
-    step->free_data = free;
+    steps_add_named(to, STEP_CHANGE, xasprintf("router at %s", d->id),
+                    xasprintf("put the router in front of the app at the "
+                              "distribution %s", d->id), run_attach, d->id);
     return 0;
 }
 

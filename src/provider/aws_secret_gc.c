@@ -109,11 +109,9 @@ int aws_secrets_gc(struct aws_target *t, const json_t *kept, struct steps *to, s
         const char *name = aws_text(one, "Name");
         if (used.len && memmem(used.data, used.len, name, strlen(name)))
             continue;
-        struct step *step = steps_add(to, STEP_DELETE, xasprintf("secret value %s", name),
-                                      xasprintf("delete the parameter %s: no version that is kept "
-                                                "uses it", name), delete_value);
-        step->data = xstrdup(name);
-        step->free_data = free;
+        steps_add_named(to, STEP_DELETE, xasprintf("secret value %s", name),
+                        xasprintf("delete the parameter %s: no version that is kept "
+                                  "uses it", name), delete_value, name);
     }
     return 0;
 }

@@ -224,6 +224,8 @@ must_use int aws_distribution_search(struct aws_target *t, aws_match_fn *match, 
 /* DELETE with If-Match of something in CloudFront; also when it is gone. */
 must_use int aws_delete_tagged(struct aws_target *t, const char *path, const struct buf *etag,
                                struct err *err);
+/* The app's own tag, into the Tags of a request. */
+void aws_add_tag(const struct aws_target *t, struct xml *tags);
 /* Value of a tag of anything in CloudFront: 1 found, 0 not. */
 must_use int aws_tagged(struct aws_target *t, const char *arn, struct err *err);
 must_use int aws_tag(struct aws_target *t, const char *arn, struct err *err);

@@ -94,10 +94,6 @@ must_use int cf_namespace_make(struct cf *c, const char *store, struct err *err)
 extern const char cf_settings_message[];
 
 /* --- cf_routes.c --- */
-/* A step about one thing, whose name is its data. */
-struct step *cf_add_step(struct steps *steps, enum step_verb verb, char *id, char *text,
-                         int (*run)(struct target *, struct step *, struct err *),
-                         const char *name);
 /* Must the account's domains be known for a plan? */
 bool cf_wants_domains(const struct cf *c);
 /* Steps for the domains and routes that the manifest names and the worker does not have, and for

@@ -221,16 +221,16 @@ static int plan_kv(struct cf *c, const struct bundle_binding *b, json_t *page,
         return found;
     if (!found) {
         cleanup(free_p) char *title = cf_namespace_title(c, b->store);
-        cf_add_step(steps, STEP_MAKE, xasprintf("kv %s", b->store),
-                  xasprintf("make the KV namespace %s", title), run_namespace, b->store);
+        steps_add_named(steps, STEP_MAKE, xasprintf("kv %s", b->store),
+                        xasprintf("make the KV namespace %s", title), run_namespace, b->store);
     }
     if (!kv_of(&c->t, b->store))
         return 0;
     int seed = found ? needs_seed(c, b->store, id, err) : 1;
     if (seed > 0)
-        cf_add_step(steps, STEP_MAKE, xasprintf("kv-seed %s", b->store),
-                  xasprintf("put the first content into the KV store %s", b->store), run_seed,
-                  b->store);
+        steps_add_named(steps, STEP_MAKE, xasprintf("kv-seed %s", b->store),
+                        xasprintf("put the first content into the KV store %s", b->store), run_seed,
+                        b->store);
     return seed < 0 ? seed : 0;
 }
 
@@ -268,10 +268,11 @@ static void plan_adoption(struct cf *c, const struct look *l, struct steps *step
     json_t *last = json_array_get(json_object_get(result_of(l->json_deployments), "deployments"),
                                   0);
     const char *by = json_text(last, "author_email"), *when = json_text(last, "created_on");
-    cf_add_step(steps, STEP_ADOPT, xasprintf("adopt %s", c->script),
-              xasprintf("take over the worker %s, which edgectl did not make (last deployed by %s, "
-                        "%s)", c->script, by ? by : "somebody", when ? when : "some time ago"),
-              run_adopt, c->script);
+    steps_add_named(steps, STEP_ADOPT, xasprintf("adopt %s", c->script),
+                    xasprintf("take over the worker %s, which edgectl did not make (last deployed "
+                              "by %s, %s)", c->script, by ? by : "somebody",
+                              when ? when : "some time ago"),
+                    run_adopt, c->script);
 }
 
 static void plan_version(struct cf *c, struct shipment *s, const struct look *l,
@@ -330,10 +331,10 @@ static int plan_workers_dev(struct cf *c, const struct shipment *s, const struct
                       "https://dash.cloudflare.com/%s/workers/subdomain", c->account);
         return r;
     }
-    cf_add_step(steps, STEP_CHANGE, xasprintf("workers.dev %s", c->script),
-              xasprintf("answer at %s.%s.workers.dev%s", c->script, c->subdomain,
-                        wanted ? "" : " (previews only)"),
-              run_workers_dev, wanted ? "on" : "off");
+    steps_add_named(steps, STEP_CHANGE, xasprintf("workers.dev %s", c->script),
+                    xasprintf("answer at %s.%s.workers.dev%s", c->script, c->subdomain,
+                              wanted ? "" : " (previews only)"),
+                    run_workers_dev, wanted ? "on" : "off");
     return 0;
 }
 

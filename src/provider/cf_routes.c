@@ -19,16 +19,6 @@ static json_t *result_of(const json_t *root)
     return json_object_get(root, "result");
 }
 
-struct step *cf_add_step(struct steps *steps, enum step_verb verb, char *id, char *text,
-                         int (*run)(struct target *, struct step *, struct err *),
-                         const char *name)
-{
-    struct step *s = steps_add(steps, verb, id, text, run);
-    s->data = xstrdup(name);
-    s->free_data = free;
-    return s;
-}
-
 /* --- what was made here --- */
 
 struct made {
@@ -224,16 +214,16 @@ static int plan_domain(struct cf *c, const char *host, const json_t *attached, j
         return r;
     const char *owner = json_text(its, "service");
     if (owner) {
-        cf_add_step(steps, STEP_ADOPT, xasprintf("domain %s", host),
-                    xasprintf("move the domain %s here from the worker %s", host, owner),
-                    move_domain, host);
+        steps_add_named(steps, STEP_ADOPT, xasprintf("domain %s", host),
+                        xasprintf("move the domain %s here from the worker %s", host, owner),
+                        move_domain, host);
         return 0;
     }
     /* It may have the whole host by a route, as older set-ups do. */
     r = routes_of(c, known, zone, &routes, err);
     if (r == 0 && !is_script(c, route_with(routes, pattern), "script"))
-        cf_add_step(steps, STEP_MAKE, xasprintf("domain %s", host),
-                    xasprintf("answer at https://%s", host), make_domain, host);
+        steps_add_named(steps, STEP_MAKE, xasprintf("domain %s", host),
+                        xasprintf("answer at https://%s", host), make_domain, host);
     return r;
 }
 
@@ -247,8 +237,8 @@ static void plan_domain_end(struct cf *c, const char *host, const json_t *attach
     cleanup(free_p) char *rest = api_path("/workers/domains/%s", id);
     cleanup(free_p) char *path = cf_account_path(c, rest);
     cleanup(free_p) char *data = xasprintf("%s %s %s", path, DOMAIN_FACT, host);
-    cf_add_step(steps, STEP_DELETE, xasprintf("domain %s", host),
-                xasprintf("answer at https://%s no more", host), delete_made, data);
+    steps_add_named(steps, STEP_DELETE, xasprintf("domain %s", host),
+                    xasprintf("answer at https://%s no more", host), delete_made, data);
 }
 
 /* --- routes --- */
@@ -327,11 +317,11 @@ static int plan_route(struct cf *c, const char *pattern, json_t *known, struct s
     if (r < 0 || is_script(c, its, "script"))
         return r;
     const char *owner = json_text(its, "script");
-    cf_add_step(steps, its ? STEP_ADOPT : STEP_MAKE, xasprintf("route %s", pattern),
-                !its    ? xasprintf("answer at %s", pattern)
-                : owner ? xasprintf("move the route %s here from the worker %s", pattern, owner)
-                        : xasprintf("take over the route %s, which has no worker", pattern),
-                its ? move_route : make_route, pattern);
+    steps_add_named(steps, its ? STEP_ADOPT : STEP_MAKE, xasprintf("route %s", pattern),
+                    !its    ? xasprintf("answer at %s", pattern)
+                    : owner ? xasprintf("move the route %s here from the worker %s", pattern, owner)
+                            : xasprintf("take over the route %s, which has no worker", pattern),
+                    its ? move_route : make_route, pattern);
     return 0;
 }
 
@@ -346,8 +336,8 @@ static int plan_route_end(struct cf *c, const char *pattern, const char *zone, j
         return r;
     cleanup(free_p) char *path = api_path("/zones/%s/workers/routes/%s", zone, id);
     cleanup(free_p) char *data = xasprintf("%s %s %s", path, ROUTE_FACT, pattern);
-    cf_add_step(steps, STEP_DELETE, xasprintf("route %s", pattern),
-                xasprintf("answer at %s no more", pattern), delete_made, data);
+    steps_add_named(steps, STEP_DELETE, xasprintf("route %s", pattern),
+                    xasprintf("answer at %s no more", pattern), delete_made, data);
     return 0;
 }
 

@@ -232,9 +232,6 @@ int fs_router_version(const struct fs *f);
 
 /* --- fs_plan.c --- */
 int fs_plan(struct target *t, struct shipment *s, struct steps *ret, struct err *err);
-struct step *fs_add_named(struct steps *steps, enum step_verb verb, char *id, char *text,
-                          int (*run)(struct target *, struct step *, struct err *),
-                          const char *name);
 
 /* --- fs_traffic.c --- */
 int fs_versions(struct target *t, struct version_list *ret, struct err *err);

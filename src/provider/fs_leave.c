@@ -275,11 +275,9 @@ int fs_destroy(struct target *t, struct steps *ret, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(all) && r == 0; i++) {
         if (!all[i]->id)
             continue;
-        struct step *s = steps_add(ret, STEP_DELETE, xasprintf("service %s", all[i]->id),
-                                   xasprintf("delete the service %s (%s) and its versions",
-                                             all[i]->name, all[i]->id), run_delete_service);
-        s->data = xstrdup(all[i]->id);
-        s->free_data = free;
+        steps_add_named(ret, STEP_DELETE, xasprintf("service %s", all[i]->id),
+                        xasprintf("delete the service %s (%s) and its versions",
+                                  all[i]->name, all[i]->id), run_delete_service, all[i]->id);
     }
     for (size_t i = 0; i < ARRAY_LEN(kinds) && r == 0; i++)
         r = plan_stores(f, kinds[i], true, &links, ret, err);

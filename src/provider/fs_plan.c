@@ -8,16 +8,6 @@
 #include "bundle/record.h"
 #include "provider/fs.h"
 
-struct step *fs_add_named(struct steps *steps, enum step_verb verb, char *id, char *text,
-                          int (*run)(struct target *, struct step *, struct err *),
-                          const char *name)
-{
-    struct step *s = steps_add(steps, verb, id, text, run);
-    s->data = xstrdup(name);
-    s->free_data = free;
-    return s;
-}
-
 /* --- the service --- */
 
 static int run_service(struct target *t, struct step *step, struct err *err)
@@ -35,17 +25,18 @@ static void plan_service(struct fs *f, struct steps *steps)
 {
     struct fs_service *s = &f->front;
     if (!s->id) {
-        fs_add_named(steps, STEP_MAKE, xasprintf("service %s", s->name),
-                     xasprintf("make the service %s", s->name), run_service, s->name);
+        steps_add_named(steps, STEP_MAKE, xasprintf("service %s", s->name),
+                        xasprintf("make the service %s", s->name), run_service, s->name);
         return;
     }
     if (!s->active || fs_is_ours(s) || fact_get(&f->t, "adopted", s->id))
         return;
     const char *when = json_text(fs_version(s, s->active), "updated_at");
-    fs_add_named(steps, STEP_ADOPT, xasprintf("adopt %s", s->id),
-                 xasprintf("take over the service %s (%s), which edgectl did not make (version %d, "
-                           "of %s)", s->name, s->id, s->active, when ? when : "some time ago"),
-                 run_adopt, s->id);
+    steps_add_named(steps, STEP_ADOPT, xasprintf("adopt %s", s->id),
+                    xasprintf("take over the service %s (%s), which edgectl did not make (version "
+                              "%d, of %s)", s->name, s->id, s->active,
+                              when ? when : "some time ago"),
+                    run_adopt, s->id);
 }
 
 /* --- the version --- */

@@ -263,9 +263,9 @@ int fs_plan_router(struct fs *f, struct steps *steps, struct err *err)
     for (int i = 0; i < FS_SLOTS; i++) {
         char name[2] = {slot_letters[i]};
         if (!f->slots[i].id)
-            fs_add_named(steps, STEP_MAKE, xasprintf("service %s", f->slots[i].name),
-                         xasprintf("make the service %s, behind the router", f->slots[i].name),
-                         run_slot, name);
+            steps_add_named(steps, STEP_MAKE, xasprintf("service %s", f->slots[i].name),
+                            xasprintf("make the service %s, behind the router", f->slots[i].name),
+                            run_slot, name);
     }
     if (!fs_router_version(f))
         steps_add(steps, STEP_CHANGE, xasprintf("router %s", f->front.name),

@@ -372,9 +372,9 @@ int fs_plan_stores(struct fs *f, const struct shipment *s, struct steps *steps, 
         if (r < 0)
             return r;
         if (r > 0)
-            fs_add_named(steps, STEP_MAKE, xasprintf("store %s", link->store),
-                         xasprintf("make the %s store %s", names[link->kind], link->store),
-                         run_store, link->store);
+            steps_add_named(steps, STEP_MAKE, xasprintf("store %s", link->store),
+                            xasprintf("make the %s store %s", names[link->kind], link->store),
+                            run_store, link->store);
     }
     return 0;
 }

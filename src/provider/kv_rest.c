@@ -471,10 +471,8 @@ int kv_rest_plan_seed(struct target *t, const char *store, struct steps *steps, 
     int wanted = r < 0 ? r : known > 0 ? 1 : is_empty(k, err);
     if (wanted <= 0)
         return wanted;
-    struct step *step = steps_add(steps, STEP_MAKE, xasprintf("kv-seed %s", store),
-                                  xasprintf("put the first content into the KV store %s", store),
-                                  run_seed);
-    step->data = xstrdup(store);
-    step->free_data = free;
+    steps_add_named(steps, STEP_MAKE, xasprintf("kv-seed %s", store),
+                    xasprintf("put the first content into the KV store %s", store),
+                    run_seed, store);
     return 0;
 }

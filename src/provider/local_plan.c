@@ -237,10 +237,8 @@ int local_gc(struct target *t, const struct gc_options *o, struct steps *ret, st
         bool young = json_integer_value(json_object_get(v, "created_ms")) > now - o->older_than_ms;
         if (used || kept++ < o->keep || (o->older_than_ms && young))
             continue;
-        struct step *s = steps_add(ret, STEP_DELETE, xasprintf("version %s", id),
-                                   xasprintf("delete version %s", id), delete_version);
-        s->data = xstrdup(id);
-        s->free_data = free;
+        steps_add_named(ret, STEP_DELETE, xasprintf("version %s", id),
+                        xasprintf("delete version %s", id), delete_version, id);
     }
     return 0;
 }

@@ -71,6 +71,16 @@ struct step *steps_add(struct steps *s, enum step_verb verb, char *id, char *tex
     return &s->list[s->count++];
 }
 
+struct step *steps_add_named(struct steps *s, enum step_verb verb, char *id, char *text,
+                             int (*run)(struct target *t, struct step *s, struct err *err),
+                             const char *name)
+{
+    struct step *step = steps_add(s, verb, id, text, run);
+    step->data = xstrdup(name);
+    step->free_data = free;
+    return step;
+}
+
 void steps_clear(struct steps *s)
 {
     for (size_t i = 0; i < s->count; i++) {

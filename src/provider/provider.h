@@ -211,6 +211,10 @@ struct steps {
 /* Adds a step; `id` and `text` are taken, `data` may be NULL. */
 struct step *steps_add(struct steps *s, enum step_verb verb, char *id, char *text,
                        int (*run)(struct target *t, struct step *s, struct err *err));
+/* A step about one thing, whose name (copied) is its data. */
+struct step *steps_add_named(struct steps *s, enum step_verb verb, char *id, char *text,
+                             int (*run)(struct target *t, struct step *s, struct err *err),
+                             const char *name);
 void steps_clear(struct steps *s);
 
 /* --- a release on its way to a target --- */

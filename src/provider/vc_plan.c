@@ -179,10 +179,8 @@ static int plan_domains(struct vc *v, bool exists, struct steps *to, struct err 
     for (size_t i = 0; r == 0 && i < m->domain_count; i++) {
         if (has_name(names, m->domains[i]))
             continue;
-        struct step *step = steps_add(to, STEP_MAKE, xasprintf("domain %s", m->domains[i]),
-                                      xasprintf("add the domain %s", m->domains[i]), add_domain);
-        step->data = xstrdup(m->domains[i]);
-        step->free_data = free;
+        steps_add_named(to, STEP_MAKE, xasprintf("domain %s", m->domains[i]),
+                        xasprintf("add the domain %s", m->domains[i]), add_domain, m->domains[i]);
     }
     return r;
 }
@@ -195,14 +193,12 @@ static int plan_existing(struct vc *v, struct shipment *s, struct steps *to, str
     if (r < 0)
         return r;
     if (r == 0) {
-        struct step *step = steps_add(
+        steps_add_named(
             to, STEP_ADOPT, xasprintf("project %s", v->project_name),
             xasprintf("adopt the project %s (%s): the release takes the place of %s",
                       v->project_name, v->project_id, *production_of(v) ? production_of(v)
                                                                          : "nothing"),
-            adopt_project);
-        step->data = xstrdup(v->project_id);
-        step->free_data = free;
+            adopt_project, v->project_id);
     }
     cleanup(json_decref_p) json_t *deployment = NULL;
     r = vc_deployment_find(v, s->bundle->id, s->preview ? NULL : "production", &deployment, err);
@@ -272,11 +268,9 @@ static int plan_deletes(struct vc *v, const struct gc_options *o, const struct s
             used |= strcmp(split->arms[k].version, id) == 0;
         if (used || kept++ < o->keep || created_ms >= before_ms)
             continue;
-        struct step *step = steps_add(to, STEP_DELETE, xasprintf("deployment %s", id),
-                                      xasprintf("delete the deployment %s (%s)", id,
-                                                url ? url : "no address"), delete_deployment);
-        step->data = xstrdup(id);
-        step->free_data = free;
+        steps_add_named(to, STEP_DELETE, xasprintf("deployment %s", id),
+                        xasprintf("delete the deployment %s (%s)", id,
+                                  url ? url : "no address"), delete_deployment, id);
     }
     return 0;
 }
@@ -332,11 +326,9 @@ int vc_destroy(struct target *target, struct steps *ret, struct err *err)
         return r;
     const char *made = fact_get(target, "vercel", "made");
     if (made && strcmp(made, v->project_id) == 0) {
-        struct step *step = steps_add(ret, STEP_DELETE, xasprintf("project %s", v->project_name),
-                                      xasprintf("delete the project %s with all deployments",
-                                                v->project_name), delete_project);
-        step->data = xstrdup(v->project_id);
-        step->free_data = free;
+        steps_add_named(ret, STEP_DELETE, xasprintf("project %s", v->project_name),
+                        xasprintf("delete the project %s with all deployments",
+                                  v->project_name), delete_project, v->project_id);
         return 0;
     }
     /* A project that was there before stays: only what edgectl put there goes. */

@@ -239,10 +239,8 @@ int vc_plan_no_secrets(struct vc *v, struct steps *ret, struct err *err)
         if (!comment || !id || !name || (strncmp(comment, mark, strlen(mark)) != 0 &&
                                          strncmp(comment, kv_mark, strlen(kv_mark)) != 0))
             continue;
-        struct step *step = steps_add(ret, STEP_DELETE, xasprintf("variable %s", name),
-                                      xasprintf("delete the variable %s", name), delete_variable);
-        step->data = xstrdup(id);
-        step->free_data = free;
+        steps_add_named(ret, STEP_DELETE, xasprintf("variable %s", name),
+                        xasprintf("delete the variable %s", name), delete_variable, id);
     }
     return 0;
 }
